@@ -1,0 +1,56 @@
+# `make` alone prints what there is. Every target makes the environments it needs, from nothing.
+PYTHON  ?= $(firstword $(shell command -v python3.11 python3))
+BLENDER ?= 4.5
+ENV      = $(PYTHON) tests/environments/make.py
+VENV     = build/venv
+HOST     = $(VENV)/host-$(BLENDER)/bin/python
+WORKER   = $(VENV)/worker/bin/python
+HOSTS    = host-4.2 host-4.5 host-5.0 host-5.2
+
+export DIFFSYNTH_WORKER_PYTHON = $(CURDIR)/$(WORKER)
+
+.PHONY: help demo test test-matrix bench extension lint clean
+
+help:
+	@echo "make demo         render the demo shot, stylise it, write build/demo/"
+	@echo "make test         all tests that need no GPU"
+	@echo "make test-matrix  the host tests on every bpy wheel this machine's Pythons allow"
+	@echo "make bench        timings, side by side, into build/bench/"
+	@echo "make extension    validate and build the extension zip into build/"
+	@echo "make lint         ruff, mypy, import contract"
+	@echo "make clean        remove build/demo, build/bench and the zip (environments stay)"
+
+demo:
+	@$(ENV) worker host-$(BLENDER)
+	$(HOST) -m diffsynth_blender.demo --output build/demo
+
+# The worker's tests and the host's run in their own Pythons; the host's come last, so the output ends with pytest's summary.
+test:
+	@$(ENV) worker host-$(BLENDER)
+	$(WORKER) -m pytest --ignore=tests/host
+	$(HOST) -m pytest tests/host
+
+test-matrix:
+	@set -e; for host in $$($(ENV) --available $(HOSTS)); do \
+	  $(ENV) worker $$host; echo "== $$host"; $(VENV)/$$host/bin/python -m pytest tests/host; done
+
+bench:
+	@$(ENV) worker host-$(BLENDER)
+	$(WORKER) -m tests.benchmarks
+
+extension:
+	@$(ENV) host-$(BLENDER)
+	@mkdir -p build
+	@tool=$$(find $(VENV)/host-$(BLENDER) -path '*addons_core/bl_pkg/cli/blender_ext.py' | head -1); \
+	 $(HOST) $$tool validate . && $(HOST) $$tool build --source-dir . --output-dir build && \
+	 for zip in build/*.zip; do $(HOST) $$tool validate $$zip; done
+
+lint:
+	@$(ENV) lint
+	$(VENV)/lint/bin/ruff check .
+	$(VENV)/lint/bin/ruff format --check .
+	$(VENV)/lint/bin/mypy
+	$(VENV)/lint/bin/lint-imports
+
+clean:
+	rm -rf build/demo build/bench build/*.zip
