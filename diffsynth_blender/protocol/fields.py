@@ -1,0 +1,162 @@
+"""Reading one JSON object key by key, strictly: every complaint names the file, the key and the remedy.
+
+Knows nothing about what the object means; job.py spells that out, line by line.
+"""
+
+import difflib
+import math
+from collections.abc import Sequence
+
+from .errors import BadJobError
+
+
+class JsonObject:
+    """A JSON object whose set of keys is fixed: no others may be there."""
+
+    def __init__(
+        self, value: object, file: str, path: str, keys: Sequence[str], optional: Sequence[str] = ()
+    ) -> None:
+        """Check the keys.
+
+        Args:
+            value: What the JSON text held at this place.
+            file: Name of the file, for messages.
+            path: Place of the object within the file such as "settings.controls[0]"; "" for the whole file.
+            keys: Keys that must be there.
+            optional: Keys that may be there.
+
+        Raises:
+            BadJobError: `value` is not an object, or a key is unknown or missing.
+        """
+        self._file = file
+        self._path = path
+        if not isinstance(value, dict):
+            raise BadJobError(f"{file}: {path or 'the file'} must be an object, not {shortened(value)}")
+        self._values = value
+        known = (*keys, *optional)
+        for key in value:
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1)
+                remedy = f"remove it or use {close[0]!r}" if close else f"remove it; known keys are {', '.join(known)}"
+                raise BadJobError(f"{file}: {self.place(key)} is not a known key; {remedy}")
+        for key in keys:
+            if key not in value:
+                raise BadJobError(f"{file}: {self.place(key)} is missing; add it")
+
+    def place(self, key: str) -> str:
+        """Place of a key within the file, such as "settings.strength"."""
+        return f"{self._path}.{key}" if self._path else key
+
+    def error(self, key: str, must: str) -> BadJobError:
+        """The error for a key whose value is not what it must be: `must` continues "KEY must be ..."."""
+        return BadJobError(f"{self._file}: {self.place(key)} must be {must}, not {shortened(self._values[key])}")
+
+    def child(self, key: str, keys: Sequence[str], optional: Sequence[str] = ()) -> "JsonObject":
+        """The object under a key."""
+        return JsonObject(self._values[key], self._file, self.place(key), keys, optional)
+
+    def children(self, key: str, keys: Sequence[str]) -> list["JsonObject"]:
+        """The objects in the list under a key."""
+        values = self._list(key, "a list of objects")
+        return [JsonObject(v, self._file, f"{self.place(key)}[{i}]", keys) for i, v in enumerate(values)]
+
+    def has(self, key: str) -> bool:
+        """Whether an optional key is there."""
+        return key in self._values
+
+    def is_null(self, key: str) -> bool:
+        """Whether the value is null."""
+        return self._values[key] is None
+
+    def text(self, key: str, *, choices: Sequence[str] = (), may_be_empty: bool = False) -> str:
+        """A string; one of `choices` where given."""
+        value = self._values[key]
+        if choices and value not in choices:
+            raise self.error(key, f"one of {', '.join(choices)}")
+        if not isinstance(value, str) or not (value or may_be_empty):
+            raise self.error(key, "a string" if may_be_empty else "a string that is not empty")
+        return value
+
+    def boolean(self, key: str) -> bool:
+        """True or false; no number stands for either."""
+        value = self._values[key]
+        if not isinstance(value, bool):
+            raise self.error(key, "true or false")
+        return value
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        """An integer from `low` to `high`, both included."""
+        value = self._values[key]
+        if not _is_integer(value) or not low <= value <= high:
+            raise self.error(key, f"an integer from {low} to {high}")
+        return value
+
+    def number(self, key: str, low: float, high: float = math.inf, *, above: bool = False) -> float:
+        """A finite number from `low` (left out itself if `above`) to `high`."""
+        value = self._values[key]
+        wanted = f"a finite number {'above' if above else 'from'} {low:g}" + (f" to {high:g}" if high < math.inf else "")
+        if not _is_finite(value) or value > high or (value <= low if above else value < low):
+            raise self.error(key, wanted)
+        return float(value)
+
+    def integers(self, key: str, low: int, high: int, *, count: int | None = None) -> tuple[int, ...]:
+        """A list of integers from `low` to `high`; not empty, or exactly `count` long."""
+        size = "one or more" if count is None else str(count)
+        wanted = f"a list of {size} integers from {low} to {high}"
+        values = self._list(key, wanted)
+        if not values or (count is not None and len(values) != count):
+            raise self.error(key, wanted)
+        if not all(_is_integer(value) and low <= value <= high for value in values):
+            raise self.error(key, wanted)
+        return tuple(values)
+
+    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+        """A list of exactly `count` finite numbers."""
+        wanted = f"a list of {count} finite numbers"
+        values = self._list(key, wanted)
+        if len(values) != count or not all(_is_finite(value) for value in values):
+            raise self.error(key, wanted)
+        return tuple(float(value) for value in values)
+
+    def texts(self, key: str, count: int) -> tuple[str, ...]:
+        """A list of exactly `count` strings, none empty."""
+        wanted = f"a list of {count} strings that are not empty"
+        values = self._list(key, wanted)
+        if len(values) != count or not all(isinstance(value, str) and value for value in values):
+            raise self.error(key, wanted)
+        return tuple(values)
+
+    def matrix(self, key: str) -> tuple[tuple[float, ...], ...]:
+        """A 4x4 matrix of finite numbers, as a list of four rows."""
+        wanted = "a 4x4 matrix of finite numbers, as a list of four rows"
+        rows = self._list(key, wanted)
+        if len(rows) != 4 or not all(isinstance(row, list) and len(row) == 4 for row in rows):
+            raise self.error(key, wanted)
+        if not all(_is_finite(value) for row in rows for value in row):
+            raise self.error(key, wanted)
+        return tuple(tuple(float(value) for value in row) for row in rows)
+
+    def _list(self, key: str, wanted: str) -> list:
+        value = self._values[key]
+        if not isinstance(value, list):
+            raise self.error(key, wanted)
+        return value
+
+
+def shortened(value: object) -> str:
+    """A value as Python writes it, on one line and not too long for a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "..."
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer too large for a float
+        return False

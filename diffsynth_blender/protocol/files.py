@@ -1,0 +1,61 @@
+"""Writing files so that a reader, or the next run after a crash, sees the old one or the new one, never half of one."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PART = ".part"  # marks a file that is not finished; it stays behind only where a process was killed
+HASH_BLOCK = 1 << 20  # bytes read at a time: memory stays small for any file
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well, it becomes `path`, otherwise it is removed.
+
+    The temporary name keeps the suffix, since image writers choose their format by it. The folder of `path` must exist.
+    """
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{PART}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes_atomic(path: Path, content: bytes) -> None:
+    """Write a whole file at once, see `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed processes left behind in a folder. Only for who knows that nobody else writes there."""
+    for path in Path(folder).glob(f".*{PART}*"):
+        path.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut. Windows cannot open folders and needs no such step."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,196 @@
+"""The journal of a job folder: what is finished, one JSON object a line, never rewritten.
+
+    {"event": "start", "settings_hash": "…"}                                      a run begins or goes on
+    {"event": "step", "index": 3, "file": "cache/latents.npz", "sha256": "…"}     a denoising step and its checkpoint
+    {"event": "frame", "frame": 7, "file": "output/0007.png", "sha256": "…"}      a result file
+    {"event": "done"}                                                             all frames of the job
+
+A line is on the disk before the next thing is done. A crash can leave a torn last line: it is as if it was never written.
+Lines before a "start" with other settings count for nothing.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from .errors import BadJobError, JobBusyError
+from .fields import JsonObject
+from .files import file_sha256, remove_parts
+from .job import CACHE_FOLDER, FRAME_LIMIT, baseline_path, output_path
+from .lock import try_lock
+
+JOURNAL_FILE = "journal.jsonl"
+
+_KEYS = {
+    "start": ("event", "settings_hash"),
+    "step": ("event", "index", "file", "sha256"),
+    "frame": ("event", "frame", "file", "sha256"),
+    "done": ("event",),
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of the denoising loop on disk."""
+
+    index: int
+    """The denoising step that is finished, from 0."""
+    path: Path
+
+
+@dataclass(frozen=True)
+class JournalState:
+    """What a journal says is finished, as far as the files still are what they were then."""
+
+    settings_hash: str | None = None
+    """Of the job that was run; None for a journal without a run."""
+    checkpoint: Checkpoint | None = None
+    """The last one whose file is unchanged."""
+    files: dict[Path, int] = field(default_factory=dict)
+    """Unchanged result files with their scene frame."""
+    done: bool = False
+    """Whether the job was once finished; files may have been lost since."""
+
+    def is_finished(self, path: Path) -> bool:
+        """Whether a result file was finished and is unchanged."""
+        return path in self.files
+
+
+def read_journal(job_dir: Path) -> JournalState:
+    """Read the journal and check the files it names. May be called while a worker runs the job.
+
+    Raises `BadJobError` where the journal holds anything but journal lines and one torn last line.
+    """
+    job_dir = Path(job_dir)
+    lines = _read_lines(job_dir / JOURNAL_FILE)
+    return _state_of(job_dir, lines)
+
+
+class Journal:
+    """The journal opened by the one worker that runs the job. Holds the lock of the job folder until closed."""
+
+    def __init__(self, job_dir: Path) -> None:
+        """Open and lock.
+
+        Raises:
+            JobBusyError: Another worker runs this job folder.
+            BadJobError: The journal cannot be written, or holds garbage.
+        """
+        self._job_dir = Path(job_dir)
+        path = self._job_dir / JOURNAL_FILE
+        try:
+            self._file: IO[bytes] = path.open("ab")
+        except OSError as error:
+            raise BadJobError(f"{path}: cannot be written: {error.strerror}; make the job folder writable") from None
+        if not try_lock(self._file):
+            self._file.close()
+            raise JobBusyError(f"{self._job_dir}: another worker runs this job; wait for it or stop it")
+        try:
+            self._lines = _read_lines(path)
+        except BadJobError:
+            self._file.close()
+            raise
+        _cut_torn_line(path)
+        for folder in (output_path(job_dir, 0).parent, baseline_path(job_dir, 0).parent, self._job_dir / CACHE_FOLDER):
+            remove_parts(folder)
+
+    def start(self, settings_hash: str) -> JournalState:
+        """Begin or go on with a job. Returns what is already finished with exactly these settings."""
+        state = _state_of(self._job_dir, self._lines)
+        self._append({"event": "start", "settings_hash": settings_hash})
+        return state if state.settings_hash == settings_hash else JournalState(settings_hash)
+
+    def step_finished(self, index: int, checkpoint: Path) -> None:
+        """A denoising step (from 0) is finished and its checkpoint complete on disk."""
+        self._append({"event": "step", "index": index, **self._file_entry(checkpoint)})
+
+    def frame_finished(self, frame: int, path: Path) -> None:
+        """A result file is complete on disk."""
+        self._append({"event": "frame", "frame": frame, **self._file_entry(path)})
+
+    def done(self) -> None:
+        """Every frame of the job is finished."""
+        self._append({"event": "done"})
+
+    def close(self) -> None:
+        """Close, and give the lock back."""
+        self._file.close()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _file_entry(self, path: Path) -> dict[str, str]:
+        return {"file": Path(path).relative_to(self._job_dir).as_posix(), "sha256": file_sha256(path)}
+
+    def _append(self, entry: dict[str, object]) -> None:
+        self._file.write(json.dumps(entry).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def _read_lines(path: Path) -> list[JsonObject]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BadJobError(f"{path}: cannot be read: {error.strerror}") from None
+    whole = content[: content.rfind(b"\n") + 1]
+    return [_decode_line(line, f"{path}:{number}") for number, line in enumerate(whole.splitlines(), start=1)]
+
+
+def _decode_line(line: bytes, place: str) -> JsonObject:
+    remedy = "delete the journal to start the job anew"
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadJobError(f"{place}: not a line of a journal; {remedy}") from None
+    event = value.get("event") if isinstance(value, dict) else None
+    if event not in _KEYS:
+        raise BadJobError(f"{place}: {event!r} is not an event of a journal; {remedy}")
+    return JsonObject(value, place, "", _KEYS[event])
+
+
+def _state_of(job_dir: Path, lines: list[JsonObject]) -> JournalState:
+    settings_hash: str | None = None
+    steps: dict[int, tuple[str, str]] = {}  # index → file, sha256; the order is that of the journal
+    frames: dict[str, tuple[int, str]] = {}  # file → frame, sha256
+    done = False
+    for line in lines:
+        event = line.text("event")
+        if event == "start":
+            if line.text("settings_hash") != settings_hash:
+                settings_hash = line.text("settings_hash")
+                steps, frames, done = {}, {}, False
+        elif event == "step":
+            index = line.integer("index", 0, 1000)
+            steps.pop(index, None)
+            steps[index] = line.text("file"), line.text("sha256")
+        elif event == "frame":
+            frames[line.text("file")] = line.integer("frame", 0, FRAME_LIMIT), line.text("sha256")
+        else:
+            done = True
+    checkpoint = None
+    for index, (file, sha256) in reversed(steps.items()):
+        if _is_unchanged(job_dir / file, sha256):
+            checkpoint = Checkpoint(index, job_dir / file)
+            break
+    files = {job_dir / file: frame for file, (frame, sha256) in frames.items() if _is_unchanged(job_dir / file, sha256)}
+    return JournalState(settings_hash, checkpoint, files, done)
+
+
+def _is_unchanged(path: Path, sha256: str) -> bool:
+    return path.is_file() and file_sha256(path) == sha256
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Remove a torn last line, or the next line would be glued to it."""
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
