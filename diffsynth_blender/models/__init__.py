@@ -1,0 +1,1 @@
+"""Checkpoints: which there are, where they lie, and loading them with diffusers' own classes."""
