@@ -80,6 +80,8 @@ class Shot:
     """Where the passes are sampled relative to the pixel's centre [px], x right, y down."""
     cameras: tuple[Camera, ...]
     """One per entry of `pass_frames`, in the same order."""
+    render_seconds: float = 0.0
+    """How long rendering the shot took [s], for the report. Not part of `settings_hash`."""
 
     def source_path(self, job_dir: Path, frame: int) -> Path:
         """The rendered frame as the artist sees it: 8-bit sRGB RGB or RGBA."""
@@ -112,6 +114,8 @@ class Deflicker:
     """Neighbours on either side that a frame is averaged with [frames], 0 or more."""
     strength: float = 1.0
     """0 leaves every frame as it is, 1 replaces it by the average."""
+    final: bool = True
+    """Also smooth the finished frames: decoding brings a little flicker back."""
 
 
 @dataclass(frozen=True)
@@ -186,10 +190,11 @@ def save_job(job: Job, job_dir: Path) -> Path:
 
 
 def settings_hash(job: Job) -> str:
-    """SHA-256 (hexadecimal) of all that decides the result: the shot and the settings, without the device."""
+    """SHA-256 (hexadecimal) of all that decides the result: shot and settings, without device and render time."""
     # Through the decoder, so that a job made in Python (strength=1) and the same job read back (1.0) agree.
     value = _encode_job(_decode_job(_encode_job(job), JOB_FILE))
     del value["settings"]["device"]
+    del value["shot"]["render_seconds"]
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -257,6 +262,7 @@ def _decode_shot(shot: JsonObject) -> Shot:
         background_depth=shot.number("background_depth", 0.0, above=True),
         sample_offset=(offset[0], offset[1]),
         cameras=cameras,
+        render_seconds=shot.number("render_seconds", 0.0),
     )
 
 
@@ -311,6 +317,7 @@ def _decode_deflicker(settings: JsonObject) -> Deflicker | None:
         skip_last=deflicker.integer("skip_last", 0, 1000),
         window=deflicker.integer("window", 0, 1000),
         strength=deflicker.number("strength", 0.0, 1.0),
+        final=deflicker.boolean("final"),
     )
 
 
