@@ -1,0 +1,67 @@
+"""Run Warp kernels over the rows of a frame, on the processor's cores or on a CUDA device.
+
+On a processor one Warp launch is one thread, but it releases Python's lock: the rows are split
+into bands, one launch each, in a pool of threads. Kernels must gather and never scatter, since
+atomic operations are plain additions on the processor; the result then does not depend on the
+number of threads. On CUDA a frame is one band.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+
+import warp as wp
+
+# Warp greets on standard output, which in the worker's process belongs to the protocol.
+wp.config.log_level = wp.LOG_WARNING
+
+ROWS_PER_BAND = 16
+"""Fewest rows worth a thread: a launch costs about 10 microseconds, a row of 384 pixels about 15."""
+
+
+class Bands:
+    """Splits frames into bands of rows for one device."""
+
+    def __init__(self, device: str, *modules: ModuleType, threads: int | None = None):
+        """Prepare `device` and load the kernels of `modules` on it.
+
+        Args:
+            device: a Warp device name, "cpu" or "cuda:0".
+            modules: Python modules whose kernels will be launched. Loading is not safe from
+                several threads, so it is done here.
+            threads: bands at a time on a processor; None means one for every core.
+        """
+        self.device = wp.get_device(device)
+        self.threads = 1 if self.device.is_cuda else threads or len(os.sched_getaffinity(0))
+        for module in modules:
+            wp.load_module(module, device=self.device)
+        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+
+    def run(self, height: int, work: Callable[[int, int], None]) -> None:
+        """Call `work(first_row, row_count)` for bands that together cover `height` rows."""
+        count = max(1, min(self.threads, height // ROWS_PER_BAND))
+        edges = [height * band // count for band in range(count + 1)]
+        spans = [(top, bottom - top) for top, bottom in zip(edges, edges[1:], strict=False)]
+        if self._pool is None or count == 1:
+            for first_row, rows in spans:
+                work(first_row, rows)
+            return
+        for done in [self._pool.submit(work, *span) for span in spans]:
+            done.result()
+
+    def launch(self, kernel: wp.Kernel, shape: tuple[int, int], inputs: list, outputs: list) -> None:
+        """Launch `kernel(first_row, *inputs, *outputs)` on every pixel of a frame, (H, W)."""
+        height, width = shape
+        self.run(
+            height,
+            lambda first_row, rows: wp.launch(
+                kernel,
+                dim=(rows, width),
+                inputs=[first_row, *inputs],
+                outputs=outputs,
+                device=self.device,
+            ),
+        )

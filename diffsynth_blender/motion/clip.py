@@ -1,0 +1,193 @@
+"""Correspondence between any two frames of a clip, composed from exact one-frame motion.
+
+Positions are composed, never colours: a colour is gathered once, at the end, by whoever uses the
+field. Memory is bounded by the number of pass frames kept, not by the length of the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import warp as wp
+
+from ..passes.exr import ExactPasses
+from . import kernels
+from .bands import Bands
+from .cameras import CameraLike, background_homography
+from .pass_frames import PassFrames
+
+MAX_RETURN_ERROR = 0.5
+"""Largest distance [px] between a pixel and where its counterpart's motion leads back to.
+
+Exact vectors of one surface return to within 0.05 px; half a pixel is where another pixel begins.
+"""
+
+
+class Clip:
+    """The exact motion of a shot.
+
+    Frames are addressed by their index in `frames`. Coordinates are array coordinates: a pixel's
+    centre is at integers, x to the right, y down.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[int],
+        pass_frames: Sequence[int],
+        reader: Callable[[int], ExactPasses],
+        cameras: Mapping[int, CameraLike],
+        *,
+        width: int,
+        height: int,
+        background_depth: float,
+        sample_offset: tuple[float, float] = (0.0, 0.0),
+        device: str = "cpu",
+        threads: int | None = None,
+        keep: int = 12,
+    ):
+        """Describe the shot; passes are read when they are first needed.
+
+        Args:
+            frames: scene frames of the clip, rising.
+            pass_frames: scene frames with passes: every one from the first frame to the last.
+            reader: returns the passes of a scene frame.
+            cameras: camera of each pass frame.
+            width: size of a frame [px].
+            height: size of a frame [px].
+            background_depth: a pixel at this depth or beyond it is background.
+            sample_offset: where passes are sampled relative to the pixel's centre [px], y down.
+            device: Warp device name.
+            threads: threads on a processor; None means one for every core.
+            keep: pass frames held in memory at a time.
+
+        Raises:
+            ValueError: a frame has no passes, or a pass frame has no camera.
+        """
+        needed = range(min(frames), max(frames) + 1)
+        missing = sorted(set(needed) - set(pass_frames))
+        if missing:
+            raise ValueError(
+                f"passes of frames {_some(missing)} are missing: motion is composed through every "
+                "frame from the first to the last, capture the shot again"
+            )
+        missing = sorted(set(needed) - set(cameras))
+        if missing:
+            raise ValueError(
+                f"cameras of frames {_some(missing)} are missing: capture the shot again"
+            )
+        self.frames = tuple(frames)
+        self.width = width
+        self.height = height
+        self.bands = Bands(device, kernels, threads=threads)
+        self._sample_offset = sample_offset
+        self._pass_frames = PassFrames(
+            reader,
+            cameras,
+            self.bands,
+            width=width,
+            height=height,
+            background_depth=background_depth,
+            sample_offset=sample_offset,
+            keep=max(2, keep),
+        )
+
+    def reserve(self, window: int) -> None:
+        """Keep enough pass frames for a window of `window` frames to either side."""
+        steps = max((b - a for a, b in zip(self.frames, self.frames[1:], strict=False)), default=1)
+        self._pass_frames.keep = max(self._pass_frames.keep, 2 * window * steps + 2)
+
+    def surfaces(self, index: int) -> kernels.Surfaces:
+        """Return what frame `index` shows, on the device."""
+        return self._pass_frames[self.frames[index]].surfaces
+
+    def field(self, target: int, source: int) -> np.ndarray:
+        """Return where the surface points seen in frame `target` lie in frame `source`.
+
+        Returns:
+            float32, shape (H, W, 3): x, y [px] and visibility [0, 1]; where visibility is 0 the
+            position means nothing.
+        """
+        ((_, trace),) = self.traces(target, (source,))
+        field = wp.empty((self.height, self.width), dtype=wp.vec3, device=self.bands.device)
+        self._launch(kernels.write_field, [trace], [field])
+        return field.numpy()
+
+    def traces(self, target: int, sources: Iterable[int]) -> list[tuple[int, wp.array]]:
+        """Return (source, trace) for each of `sources`; a trace is vec4, shape (H, W).
+
+        A trace holds x, y [px], depth and visibility in the source frame. All sources on one side
+        of the target share the walk, so a window costs as much as its farthest frames.
+        """
+        wanted = set(sources)
+        found = {}
+        for side in (-1, 1):
+            chosen = sorted((s for s in wanted if (s - target) * side > 0), key=lambda s: s * side)
+            found.update(self._walk(target, chosen, side))
+        if target in wanted:
+            found[target] = self._start(target)
+        return sorted(found.items())
+
+    def _walk(self, target: int, sources: list[int], side: int) -> dict[int, wp.array]:
+        """Trace frame `target` to `sources`, which lie in order on one side of it."""
+        here = self.surfaces(target)
+        trace, spare = self._start(target), self._empty()
+        frame = self.frames[target]
+        cut = False
+        found = {}
+        for source in sources:
+            while frame != self.frames[source]:
+                cut = cut or self._pass_frames.is_cut(frame, frame + side)
+                near = self._pass_frames[frame].surfaces
+                far = self._pass_frames[frame + side].surfaces
+                # A limit below any distance makes everything beyond a cut invisible.
+                limit = -1.0 if cut else MAX_RETURN_ERROR
+                self._launch(
+                    kernels.advance_trace, [here, near, far, side > 0, limit, trace], [spare]
+                )
+                trace, spare = spare, trace
+                frame += side
+            found[source] = self._with_background(target, source, trace, cut)
+        return found
+
+    def _with_background(self, target: int, source: int, trace: wp.array, cut: bool) -> wp.array:
+        cameras = self._pass_frames.cameras
+        if cut:
+            # Sends everything behind the camera: invisible.
+            matrix = np.zeros((3, 3))
+        else:
+            matrix = background_homography(
+                cameras[self.frames[target]],
+                cameras[self.frames[source]],
+                self.width,
+                self.height,
+                self._sample_offset,
+            )
+        whole = self._empty()
+        self._launch(
+            kernels.trace_background,
+            [
+                self.surfaces(target),
+                self.surfaces(source),
+                wp.mat33d(*matrix.ravel().tolist()),
+                trace,
+            ],
+            [whole],
+        )
+        return whole
+
+    def _start(self, target: int) -> wp.array:
+        trace = self._empty()
+        self._launch(kernels.start_trace, [self.surfaces(target)], [trace])
+        return trace
+
+    def _launch(self, kernel: wp.Kernel, inputs: list, outputs: list) -> None:
+        self.bands.launch(kernel, (self.height, self.width), inputs, outputs)
+
+    def _empty(self) -> wp.array:
+        return wp.empty((self.height, self.width), dtype=wp.vec4, device=self.bands.device)
+
+
+def _some(frames: list[int]) -> str:
+    """Return the first few frame numbers as text."""
+    return ", ".join(map(str, frames[:5])) + (" ..." if len(frames) > 5 else "")

@@ -1,0 +1,327 @@
+"""Warp kernels that follow surfaces from frame to frame. Float32 positions, y down.
+
+A *trace* holds, for every pixel of a target frame, where its surface point lies in another frame:
+(x, y, depth there, visibility). It is carried on one frame at a time by exact motion vectors.
+Must not know colours or weights.
+"""
+
+import warp as wp
+
+wp.set_module_options({"enable_backward": False})
+
+BACKGROUND = wp.constant(0)
+"""Surface id of background; no object has it."""
+
+MIN_SUPPORT = wp.constant(0.05)
+"""Least share of the bilinear weights that must be of the same surface to read a value there."""
+
+
+@wp.struct
+class Surfaces:
+    """What one pass frame knows about its pixels, shape (H, W) each."""
+
+    id: wp.array2d[wp.int32]
+    """Object id, or `BACKGROUND`."""
+    depth: wp.array2d[float]
+    """Planar depth [scene units]."""
+    tolerance: wp.array2d[float]
+    """Largest difference in depth to a neighbouring pixel of the same smooth surface."""
+    edge: wp.array2d[wp.uint8]
+    """1 where a neighbour shows another surface: colours may be mixed there."""
+    forward: wp.array2d[wp.vec2]
+    """Motion to the next frame [px, y down]."""
+    backward: wp.array2d[wp.vec2]
+    """Motion to the previous frame [px, y down]."""
+
+
+@wp.func
+def inside(x: int, y: int, shape: wp.vec2i) -> bool:
+    """Whether column `x`, row `y` is a pixel."""
+    return x >= 0 and y >= 0 and x < shape[1] and y < shape[0]
+
+
+@wp.func
+def shape_of(frame: Surfaces) -> wp.vec2i:
+    """Return (H, W)."""
+    return wp.vec2i(frame.id.shape[0], frame.id.shape[1])
+
+
+@wp.func
+def corner_weight(x: float, y: float, column: int, row: int) -> float:
+    """Bilinear weight of the pixel (column, row) at position (x, y)."""
+    return (1.0 - wp.abs(x - float(column))) * (1.0 - wp.abs(y - float(row)))
+
+
+@wp.func
+def smooth_step(
+    depth_in: wp.array2d[float],
+    ids_in: wp.array2d[wp.int32],
+    x: int,
+    y: int,
+    dx: int,
+    dy: int,
+) -> float:
+    """Smaller of the two differences in depth to the neighbours on a line, same object only.
+
+    At a silhouette only one of them is large, so the smaller one measures the slope.
+    """
+    shape = wp.vec2i(depth_in.shape[0], depth_in.shape[1])
+    least = float(-1.0)
+    for side in range(2):
+        cx = x + dx * (2 * side - 1)
+        cy = y + dy * (2 * side - 1)
+        if inside(cx, cy, shape):
+            if ids_in[cy, cx] == ids_in[y, x]:
+                step = wp.abs(depth_in[cy, cx] - depth_in[y, x])
+                if least < 0.0 or step < least:
+                    least = step
+    return wp.max(least, 0.0)
+
+
+@wp.kernel
+def read_motion(
+    # In:
+    first_row: int,
+    depth_in: wp.array2d[float],
+    object_in: wp.array2d[wp.int32],
+    vector_in: wp.array2d[wp.vec4],
+    background_depth: float,
+    # Out:
+    id_out: wp.array2d[wp.int32],
+    forward_out: wp.array2d[wp.vec2],
+    backward_out: wp.array2d[wp.vec2],
+):
+    """Split the vector pass (y up, differences to this frame) into motions with y down."""
+    row, x = wp.tid()
+    y = first_row + row
+    id = object_in[y, x]
+    if id == BACKGROUND:
+        # Foreground without a cryptomatte (a volume, a renderer without the pass) is one surface.
+        id = 1
+    if depth_in[y, x] >= background_depth:
+        id = BACKGROUND
+    id_out[y, x] = id
+    vector = vector_in[y, x]
+    backward_out[y, x] = wp.vec2(vector[0], -vector[1])
+    forward_out[y, x] = wp.vec2(-vector[2], vector[3])
+
+
+@wp.kernel
+def find_tolerance(
+    # In:
+    first_row: int,
+    depth_in: wp.array2d[float],
+    ids_in: wp.array2d[wp.int32],
+    # Out:
+    tolerance_out: wp.array2d[float],
+):
+    """Find how much depth may change between neighbours that belong to one smooth surface."""
+    row, x = wp.tid()
+    y = first_row + row
+    slope = smooth_step(depth_in, ids_in, x, y, 1, 0) + smooth_step(depth_in, ids_in, x, y, 0, 1)
+    # Twice the slope: it changes from pixel to pixel on curved and on grazing surfaces.
+    tolerance_out[y, x] = 0.01 * depth_in[y, x] + 2.0 * slope
+
+
+@wp.kernel
+def find_edges(
+    # In:
+    first_row: int,
+    frame: Surfaces,
+    # Out:
+    edge_out: wp.array2d[wp.uint8],
+):
+    """Mark pixels with another surface among their eight neighbours."""
+    row, x = wp.tid()
+    y = first_row + row
+    edge = wp.uint8(0)
+    for dy in range(-1, 2):
+        for dx in range(-1, 2):
+            if inside(x + dx, y + dy, shape_of(frame)):
+                if not same_surface(frame, x + dx, y + dy, frame.id[y, x], frame.depth[y, x]):
+                    edge = wp.uint8(1)
+    edge_out[y, x] = edge
+
+
+@wp.func
+def same_surface(frame: Surfaces, x: int, y: int, id: int, depth: float) -> bool:
+    """Whether the pixel shows the surface of this id near this depth; background needs no depth."""
+    if frame.id[y, x] != id:
+        return False
+    return id == BACKGROUND or wp.abs(frame.depth[y, x] - depth) <= frame.tolerance[y, x]
+
+
+@wp.func
+def motion_of(frame: Surfaces, x: int, y: int, ahead: bool) -> wp.vec2:
+    """Motion of a pixel to the next frame (`ahead`) or to the previous one."""
+    if ahead:
+        return frame.forward[y, x]
+    return frame.backward[y, x]
+
+
+@wp.func
+def motion_at(frame: Surfaces, trace: wp.vec4, id: int, ahead: bool) -> wp.vec3:
+    """Motion of the traced surface at a sub-pixel position, and the weight it was read with."""
+    left = int(wp.floor(trace[0]))
+    top = int(wp.floor(trace[1]))
+    total = wp.vec2(0.0, 0.0)
+    weight = float(0.0)
+    for corner in range(4):
+        cx = left + (corner & 1)
+        cy = top + (corner >> 1)
+        if inside(cx, cy, shape_of(frame)):
+            if same_surface(frame, cx, cy, id, trace[2]):
+                share = corner_weight(trace[0], trace[1], cx, cy)
+                total += share * motion_of(frame, cx, cy, ahead)
+                weight += share
+    if weight > 0.0:
+        total = total / weight
+    return wp.vec3(total[0], total[1], weight)
+
+
+@wp.func
+def best_return(frame: Surfaces, x: float, y: float, id: int, motion: wp.vec2, ahead: bool) -> float:
+    """Depth of the corner pixel whose own motion leads best back along `motion`; negative if none.
+
+    Two surfaces of one object can meet in the four corners; the motion tells which one came here.
+    """
+    left = int(wp.floor(x))
+    top = int(wp.floor(y))
+    least = float(1.0e30)
+    depth = float(-1.0)
+    for corner in range(4):
+        cx = left + (corner & 1)
+        cy = top + (corner >> 1)
+        if inside(cx, cy, shape_of(frame)):
+            if frame.id[cy, cx] == id:
+                error = wp.length(motion_of(frame, cx, cy, ahead) + motion)
+                if error < least:
+                    least = error
+                    depth = frame.depth[cy, cx]
+    return depth
+
+
+@wp.func
+def depth_at(frame: Surfaces, x: float, y: float, id: int, depth: float) -> float:
+    """Depth of the surface of this id near `depth` at a sub-pixel position."""
+    left = int(wp.floor(x))
+    top = int(wp.floor(y))
+    total = float(0.0)
+    weight = float(0.0)
+    for corner in range(4):
+        cx = left + (corner & 1)
+        cy = top + (corner >> 1)
+        if inside(cx, cy, shape_of(frame)):
+            if same_surface(frame, cx, cy, id, depth):
+                share = corner_weight(x, y, cx, cy)
+                total += share * frame.depth[cy, cx]
+                weight += share
+    if weight > 0.0:
+        return total / weight
+    return depth
+
+
+@wp.kernel
+def start_trace(
+    # In:
+    first_row: int,
+    target: Surfaces,
+    # Out:
+    trace_out: wp.array2d[wp.vec4],
+):
+    """Let every pixel of the target frame start at itself."""
+    row, x = wp.tid()
+    y = first_row + row
+    trace_out[y, x] = wp.vec4(float(x), float(y), target.depth[y, x], 1.0)
+
+
+@wp.kernel
+def advance_trace(
+    # In:
+    first_row: int,
+    target: Surfaces,
+    near: Surfaces,
+    far: Surfaces,
+    ahead: bool,
+    max_return_error: float,
+    trace_in: wp.array2d[wp.vec4],
+    # Out:
+    trace_out: wp.array2d[wp.vec4],
+):
+    """Carry foreground from frame `near` to its neighbour `far` and see whether it is hidden there.
+
+    What cannot be followed keeps its last position with visibility 0, and never comes back.
+    """
+    row, x = wp.tid()
+    y = first_row + row
+    trace = trace_in[y, x]
+    id = target.id[y, x]
+    trace_out[y, x] = wp.vec4(trace[0], trace[1], trace[2], 0.0)
+    if id == BACKGROUND or trace[3] == 0.0:
+        return
+    motion = motion_at(near, trace, id, ahead)
+    if motion[2] < MIN_SUPPORT:
+        return
+    step = wp.vec2(motion[0], motion[1])
+    there = wp.vec4(trace[0] + step[0], trace[1] + step[1], 0.0, 0.0)
+    # Also keeps the conversion to integers below defined.
+    shape = shape_of(far)
+    if there[0] < -0.5 or there[1] < -0.5:
+        return
+    if there[0] > float(shape[1]) - 0.5 or there[1] > float(shape[0]) - 0.5:
+        return
+    depth = best_return(far, there[0], there[1], id, step, not ahead)
+    if depth < 0.0:
+        return
+    there[2] = depth_at(far, there[0], there[1], id, depth)
+    back = motion_at(far, wp.vec4(there[0], there[1], depth, 0.0), id, not ahead)
+    if back[2] < MIN_SUPPORT:
+        return
+    if wp.length(wp.vec2(back[0], back[1]) + step) <= max_return_error:
+        trace_out[y, x] = wp.vec4(there[0], there[1], there[2], 1.0)
+
+
+@wp.kernel
+def trace_background(
+    # In:
+    first_row: int,
+    target: Surfaces,
+    source: Surfaces,
+    homography: wp.mat33d,
+    foreground_in: wp.array2d[wp.vec4],
+    # Out:
+    trace_out: wp.array2d[wp.vec4],
+):
+    """Copy a trace of the foreground and fill in the background, by cameras alone."""
+    row, x = wp.tid()
+    y = first_row + row
+    trace_out[y, x] = foreground_in[y, x]
+    if target.id[y, x] != BACKGROUND:
+        return
+    there = homography * wp.vec3d(wp.float64(x), wp.float64(y), wp.float64(1.0))
+    trace_out[y, x] = wp.vec4(float(x), float(y), target.depth[y, x], 0.0)
+    if there[2] <= wp.float64(1.0e-9):
+        return
+    sx = float(there[0] / there[2])
+    sy = float(there[1] / there[2])
+    shape = shape_of(source)
+    if sx < -0.5 or sy < -0.5 or sx > float(shape[1]) - 0.5 or sy > float(shape[0]) - 0.5:
+        return
+    support = motion_at(source, wp.vec4(sx, sy, 0.0, 0.0), BACKGROUND, True)
+    if support[2] >= MIN_SUPPORT:
+        trace_out[y, x] = wp.vec4(sx, sy, target.depth[y, x], 1.0)
+
+
+@wp.kernel
+def write_field(
+    # In:
+    first_row: int,
+    trace_in: wp.array2d[wp.vec4],
+    # Out:
+    field_out: wp.array2d[wp.vec3],
+):
+    """Drop the depth from a trace."""
+    row, x = wp.tid()
+    y = first_row + row
+    trace = trace_in[y, x]
+    field_out[y, x] = wp.vec3(trace[0], trace[1], trace[3])

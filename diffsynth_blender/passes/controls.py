@@ -1,0 +1,82 @@
+"""Exact passes to the images that ControlNets see; the same code in training and at run time.
+
+Depth is normalised once per clip: a range of its own for every frame would make the control, and
+with it the result, flicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_SAMPLES = 1 << 20
+"""Bound on the values kept while looking for the range of a clip (4 MiB), whatever its length."""
+
+QUANTILES = (0.005, 0.995)
+"""Share of the clip's inverse depths below the dark and the white end of the depth control."""
+
+
+@dataclass(frozen=True)
+class DepthRange:
+    """Inverse depths [1 / scene units] that become 0 (far) and 1 (near) in a whole clip."""
+
+    low: float
+    high: float
+
+
+def depth_range(depths: Iterable[np.ndarray], background_depth: float) -> DepthRange:
+    """Return the range of the inverse depth over a clip, read frame by frame.
+
+    Args:
+        depths: planar depth of each frame, shape (H, W); only one is held at a time.
+        background_depth: a pixel at this depth or beyond it is background and does not count.
+    """
+    kept = np.empty(0, np.float32)
+    stride = 1
+    for depth in depths:
+        values = depth[depth < background_depth]
+        values = 1.0 / values[values > 0.0][::stride].astype(np.float32)
+        kept = np.concatenate([kept, values])
+        # Every second value of all frames alike goes when the bound is reached: each frame keeps
+        # its share, and the same clip always gives the same range.
+        while kept.size > MAX_SAMPLES:
+            kept = kept[::2]
+            stride *= 2
+    if not kept.size:
+        return DepthRange(0.0, 1.0)
+    low, high = np.quantile(kept, QUANTILES)
+    return DepthRange(float(low), float(high))
+
+
+def depth_control(depth: np.ndarray, clip: DepthRange, background_depth: float) -> np.ndarray:
+    """Return the depth control, near white and background black, [0, 1], shape (H, W, 3)."""
+    foreground = (depth < background_depth) & (depth > 0.0)
+    inverse = 1.0 / np.where(foreground, depth, 1.0)
+    span = clip.high - clip.low
+    # A clip of one single depth has no span: all of it is as near as it gets.
+    value = (inverse - clip.low) / span if span > 0.0 else np.ones_like(inverse)
+    value = np.where(foreground, np.clip(value, 0.0, 1.0), 0.0).astype(np.float32)
+    return np.repeat(value[..., None], 3, axis=-1)
+
+
+def normal_control(
+    normal: np.ndarray, depth: np.ndarray, world_to_camera: np.ndarray, background_depth: float
+) -> np.ndarray:
+    """Return the normal control in the OpenGL convention, [0, 1], shape (H, W, 3).
+
+    Red is right, green is up, blue is towards the camera; background is the zero vector, 0.5.
+
+    Args:
+        normal: world-space normals of any length, shape (H, W, 3).
+        depth: planar depth, shape (H, W).
+        world_to_camera: matrix of a camera that looks along -Z with +Y up, shape (4, 4).
+        background_depth: a pixel at this depth or beyond it is background.
+    """
+    rotation = np.asarray(world_to_camera, np.float64)[:3, :3]
+    camera = normal.astype(np.float64) @ rotation.T
+    length = np.linalg.norm(camera, axis=-1, keepdims=True)
+    known = (length[..., 0] > 1e-6) & (depth < background_depth)
+    unit = np.where(known[..., None], camera / np.maximum(length, 1e-6), 0.0)
+    return ((unit + 1.0) * 0.5).astype(np.float32)

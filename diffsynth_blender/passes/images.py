@@ -1,0 +1,74 @@
+"""Frames as PNG files: read to float, written with exact rounding, never half written.
+
+Values are display-referred sRGB, 0 to 1, exactly as an artist sees them: no colour transform here.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .errors import PassError
+
+
+def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
+    """Return the frame in `path`, float32 in [0, 1], shape (H, W, 3).
+
+    Transparent pixels are composited over black. Colour of more than 8 bits is read at 8 bits,
+    greys of 16 bits at 16.
+
+    Raises:
+        PassError: the file is missing, unreadable or of another size.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            size, mode = image.size, image.mode
+            if mode.startswith("I"):
+                pixels = np.asarray(image, dtype=np.float32)[..., None] / np.float32(65535.0)
+            elif mode in ("RGB", "L"):
+                pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255.0)
+            else:
+                pixels = np.asarray(image.convert("RGBA"), dtype=np.float32) / np.float32(255.0)
+    except FileNotFoundError as error:
+        raise PassError(f"{path}: no such file: capture or render the frame again") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise PassError(
+            f"{path}: truncated or not a PNG file ({reason}): capture or render the frame again"
+        ) from error
+    if size != (width, height):
+        raise PassError(
+            f"{path}: the frame is {size[0]}x{size[1]} px, the shot is {width}x{height} px: "
+            "capture or render the frame again at the size of the shot"
+        )
+    if pixels.shape[-1] == 4:
+        pixels = pixels[..., :3] * pixels[..., 3:]
+    return np.ascontiguousarray(np.broadcast_to(pixels, (height, width, 3)))
+
+
+def to_bytes(frame: np.ndarray) -> np.ndarray:
+    """Return a frame or frames in [0, 1] as uint8, rounded to the nearest of 256 steps."""
+    if not np.isfinite(frame).all():
+        raise ValueError(
+            f"a frame of shape {frame.shape} holds NaN or infinite values and cannot be written"
+        )
+    return np.rint(np.clip(frame, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def write_png(path: Path, frame: np.ndarray) -> None:
+    """Write `frame`, values in [0, 1], shape (H, W, 3), to `path`, whole or not at all."""
+    if frame.ndim != 3 or frame.shape[2] != 3:
+        raise ValueError(f"{path}: a frame has shape (H, W, 3), got {frame.shape}")
+    image = Image.fromarray(to_bytes(frame))
+    # A name of its own beside the target: os.replace is atomic only within one file system.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        image.save(temporary, format="PNG", compress_level=4)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
