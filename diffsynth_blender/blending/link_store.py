@@ -1,0 +1,56 @@
+"""Links of a clip on disk or in memory, one array per target frame.
+
+On disk so that memory does not grow with the clip: 1080p with a window of 4 is 100 MB a frame.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from .links import LINK_DTYPE
+
+
+class LinkStore:
+    """Maps a target frame's index to its links, `LINK_DTYPE`, shape (S, H, W)."""
+
+    def __init__(self, folder: Path | None):
+        """Keep links in `folder`, made when first needed; None keeps them in memory."""
+        self._folder = folder
+        self._held: dict[int, np.ndarray] = {}
+
+    def load(self, target: int, shape: tuple[int, int, int]) -> np.ndarray | None:
+        """Return the links of a frame, or None if they were not stored whole in this shape."""
+        if self._folder is None:
+            return self._held.get(target)
+        path = self._path(target)
+        if not path.is_file():
+            return None
+        try:
+            # Copy on write: Warp wants writable memory, and nothing ever writes to it.
+            links = np.load(path, mmap_mode="c")
+        except (ValueError, EOFError):
+            # A damaged file in a cache is a missing one.
+            return None
+        return links if links.dtype == LINK_DTYPE and links.shape == shape else None
+
+    def save(self, target: int, links: np.ndarray) -> None:
+        """Store the links of a frame, whole or not at all."""
+        if self._folder is None:
+            self._held[target] = links
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(target)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                np.save(file, links)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _path(self, target: int) -> Path:
+        return self._folder / f"links-{target:05d}.npy"

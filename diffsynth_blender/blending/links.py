@@ -1,0 +1,149 @@
+"""Links: for each pixel of a frame, where to read a neighbouring frame and how much to trust it.
+
+Computed once per clip from motion and guide frames, never from the frames that are blended, so
+that the blend is the same linear operator at every denoising step. Six bytes a pixel and pair.
+"""
+
+import numpy as np
+import warp as wp
+
+from ..motion.kernels import MIN_SUPPORT, Surfaces, corner_weight, same_surface
+from .gather import SMOOTH_TAPS, gather
+
+wp.set_module_options({"enable_backward": False})
+
+STEPS_PER_PIXEL = wp.constant(64.0)
+"""Positions are kept to 1/64 px: below what a gather can show, and up to 511 px in 16 bits."""
+
+LARGEST_STEP = wp.constant(32767.0)
+"""Largest displacement that can be kept, in steps; farther than that counts as invisible."""
+
+OWN_WEIGHT = wp.constant(255.0)
+"""Weight of a frame's own pixel; a link's weight is a whole number from 0 to this."""
+
+
+@wp.struct
+class Link:
+    """Where one pixel reads one neighbouring frame."""
+
+    dx: wp.int16
+    """Displacement to the right, in steps."""
+    dy: wp.int16
+    """Displacement downwards, in steps."""
+    weight: wp.uint8
+    """Trust, 0 for none to `OWN_WEIGHT`."""
+    taps: wp.uint8
+    """Pixels that show the same surface there, see `gather`."""
+
+
+LINK_DTYPE = np.dtype(Link.numpy_dtype())
+
+
+@wp.func
+def may_read(target_edge: wp.uint8, source: Surfaces, x: int, y: int, id: int, depth: float) -> bool:
+    """Whether a source pixel shows the wanted surface unmixed, or as mixed as the target is.
+
+    A renderer filters over more than a pixel: next to a silhouette a pixel holds some of both
+    surfaces. Away from silhouettes only pure pixels are read, so no occluder's colour comes in.
+    """
+    cx = wp.clamp(x, 0, source.id.shape[1] - 1)
+    cy = wp.clamp(y, 0, source.id.shape[0] - 1)
+    if not same_surface(source, cx, cy, id, depth):
+        return False
+    return target_edge != wp.uint8(0) or source.edge[cy, cx] == wp.uint8(0)
+
+
+@wp.func
+def find_taps(target_edge: wp.uint8, source: Surfaces, x: float, y: float, id: int, depth: float) -> int:
+    """Pixels around (x, y) that may be read; 0 if they carry too little of the weight."""
+    left = int(wp.floor(x))
+    top = int(wp.floor(y))
+    taps = int(0)
+    support = float(0.0)
+    for corner in range(4):
+        cx = left + (corner & 1)
+        cy = top + (corner >> 1)
+        if may_read(target_edge, source, cx, cy, id, depth):
+            taps |= 1 << corner
+            support += corner_weight(x, y, cx, cy)
+    if support < MIN_SUPPORT:
+        return 0
+    all_taps = SMOOTH_TAPS
+    for j in range(-1, 3):
+        for i in range(-1, 3):
+            if not may_read(target_edge, source, left + i, top + j, id, depth):
+                all_taps = 0
+    return taps | all_taps
+
+
+@wp.kernel
+def find_links(
+    # In:
+    first_row: int,
+    target: Surfaces,
+    source: Surfaces,
+    trace_in: wp.array2d[wp.vec4],
+    guides: wp.array3d[wp.vec3],
+    target_slot: int,
+    source_slot: int,
+    falloff: float,
+    sharpness: float,
+    # Out:
+    links_out: wp.array2d[Link],
+):
+    """Weigh one source frame: visibility, distance in time, agreement of the guide frames."""
+    row, x = wp.tid()
+    y = first_row + row
+    trace = trace_in[y, x]
+    link = Link()
+    dx = wp.round((trace[0] - float(x)) * STEPS_PER_PIXEL)
+    dy = wp.round((trace[1] - float(y)) * STEPS_PER_PIXEL)
+    reach = wp.max(wp.abs(dx), wp.abs(dy))
+    if trace[3] > 0.0 and reach <= LARGEST_STEP:
+        # The rounded position counts: it is the one that will be read.
+        sx = float(x) + dx / STEPS_PER_PIXEL
+        sy = float(y) + dy / STEPS_PER_PIXEL
+        taps = find_taps(target.edge[y, x], source, sx, sy, target.id[y, x], trace[2])
+        if taps != 0:
+            change = gather(guides, source_slot, sx, sy, taps) - guides[target_slot, y, x]
+            trust = trace[3] * falloff * wp.exp(-sharpness * wp.dot(change, change))
+            link.dx = wp.int16(dx)
+            link.dy = wp.int16(dy)
+            link.weight = wp.uint8(wp.round(trust * OWN_WEIGHT))
+            link.taps = wp.uint8(taps)
+    links_out[y, x] = link
+
+
+@wp.kernel
+def blend_window(
+    # In:
+    first_row: int,
+    frames: wp.array3d[wp.vec3],
+    own_slot: int,
+    slots: wp.array1d[int],
+    links: wp.array3d[Link],
+    # Out:
+    frame_out: wp.array2d[wp.vec3],
+):
+    """Weighted mean of a frame and what its links lead to.
+
+    Written as a correction of the frame itself: equal colours then give exactly that colour.
+    """
+    row, x = wp.tid()
+    y = first_row + row
+    own = frames[own_slot, y, x]
+    total = wp.vec3(0.0)
+    weight = OWN_WEIGHT
+    low = own
+    high = own
+    for source in range(slots.shape[0]):
+        link = links[source, y, x]
+        if link.weight != wp.uint8(0):
+            sx = float(x) + float(link.dx) / STEPS_PER_PIXEL
+            sy = float(y) + float(link.dy) / STEPS_PER_PIXEL
+            colour = gather(frames, slots[source], sx, sy, int(link.taps))
+            total += float(link.weight) * (colour - own)
+            weight += float(link.weight)
+            low = wp.min(low, colour)
+            high = wp.max(high, colour)
+    frame_out[y, x] = wp.min(wp.max(own + total / weight, low), high)
