@@ -44,6 +44,13 @@ class DeviceMissingError(DiffSynthError):
     exit_code = 3
 
 
+class PackageMissingError(DiffSynthError):
+    """The worker's Python lacks a package."""
+
+    kind = "package_missing"
+    exit_code = 3
+
+
 class WorkerMemoryError(DiffSynthError):
     """The device or the machine ran out of memory."""
 

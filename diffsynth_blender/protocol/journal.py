@@ -64,8 +64,7 @@ def read_journal(job_dir: Path) -> JournalState:
     Raises `BadJobError` where the journal holds anything but journal lines and one torn last line.
     """
     job_dir = Path(job_dir)
-    lines = _read_lines(job_dir / JOURNAL_FILE)
-    return _state_of(job_dir, lines)
+    return _state_of(job_dir, _read_lines(job_dir / JOURNAL_FILE))
 
 
 class Journal:
@@ -88,7 +87,7 @@ class Journal:
             self._file.close()
             raise JobBusyError(f"{self._job_dir}: another worker runs this job; wait for it or stop it")
         try:
-            self._lines = _read_lines(path)
+            self._found = read_journal(self._job_dir)
         except BadJobError:
             self._file.close()
             raise
@@ -98,9 +97,8 @@ class Journal:
 
     def start(self, settings_hash: str) -> JournalState:
         """Begin or go on with a job. Returns what is already finished with exactly these settings."""
-        state = _state_of(self._job_dir, self._lines)
         self._append({"event": "start", "settings_hash": settings_hash})
-        return state if state.settings_hash == settings_hash else JournalState(settings_hash)
+        return self._found if self._found.settings_hash == settings_hash else JournalState(settings_hash)
 
     def step_finished(self, index: int, checkpoint: Path) -> None:
         """A denoising step (from 0) is finished and its checkpoint complete on disk."""

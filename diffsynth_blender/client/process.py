@@ -1,0 +1,202 @@
+"""The worker as an operating-system process: launch, send, collect what it writes, end. Must not know what a job is.
+
+No call waits for the worker, except `terminate`, which waits no longer than it says. Pipes are read by threads.
+"""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from ..protocol.errors import ProtocolError, WorkerDiedError
+from ..protocol.framing import encode_line, read_messages
+from ..protocol.messages import Message, Request, Shutdown
+
+SERVE = ("-m", "diffsynth_blender.worker", "serve")
+STDERR_LINES = 40  # kept for the error message; a Python traceback of a deep library fits
+PIPE_SECONDS = 1.0  # a process that has ended may leave its pipes open in a child of its own; wait no longer for those
+
+# What Blender or a user's shell sets for another Python breaks the worker's, see the command line reference of CPython.
+_FOREIGN_VARIABLES = (
+    "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR",
+    "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONWARNINGS", "__PYVENV_LAUNCHER__",
+)  # fmt: skip
+
+Received: TypeAlias = Message | ProtocolError
+
+
+class WorkerProcess:
+    """One worker process. Start it once; it cannot be started again."""
+
+    def __init__(self, python: Path, package_root: Path, *, arguments: Sequence[str] = SERVE) -> None:
+        """Name the worker.
+
+        Args:
+            python: The worker's interpreter.
+            package_root: Folder that holds the package `diffsynth_blender`.
+            arguments: For the interpreter; something else than the worker of this package in tests only.
+        """
+        self._python = Path(python)
+        self._package_root = Path(package_root)
+        self._arguments = tuple(arguments)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+        self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
+        self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        self._ended_at: float | None = None  # when its end was noticed
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None before the start."""
+        return self._process.pid if self._process else None
+
+    @property
+    def stderr_lines(self) -> list[str]:
+        """The last lines the worker wrote to stderr, oldest first."""
+        return list(self._stderr)
+
+    def start(self) -> None:
+        """Launch the process. Raises `WorkerDiedError` where the interpreter cannot be started."""
+        if self._process is not None:
+            raise RuntimeError("this worker was started before; make a new WorkerProcess")
+        try:
+            self._process = subprocess.Popen(
+                [str(self._python), *self._arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=worker_environment(self._package_root),
+                **_detached(),
+            )
+        except OSError as error:
+            raise WorkerDiedError(
+                f"{self._python}: cannot be started: {error.strerror}; choose the worker's Python in the preferences"
+            ) from None
+        assert self._process.stdout is not None and self._process.stderr is not None
+        self._thread(self._read_stdout, self._process.stdout)
+        self._thread(self._read_stderr, self._process.stderr)
+
+    def send(self, request: Request) -> None:
+        """Send a request. To a worker that has ended nothing is sent; `is_alive` and `exit_reason` tell."""
+        if self._process is None or self._process.stdin is None:
+            raise RuntimeError("start the worker before sending to it")
+        try:
+            self._process.stdin.write(encode_line(request))
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # broken pipe (EINVAL on Windows), or closed by terminate()
+            return
+
+    def received(self) -> list[Received]:
+        """What has come from the worker since the last call, without waiting; after a `ProtocolError` nothing comes."""
+        messages = []
+        while True:
+            try:
+                messages.append(self._received.get_nowait())
+            except queue.Empty:
+                return messages
+
+    def is_alive(self) -> bool:
+        """Whether the worker runs, or something it wrote may still be on its way to `received`."""
+        if self._process is None:
+            return False
+        if self._process.poll() is None:
+            return True
+        if self._ended_at is None:
+            self._ended_at = time.monotonic()
+        pipes_are_open = any(thread.is_alive() for thread in self._threads)
+        return pipes_are_open and time.monotonic() - self._ended_at < PIPE_SECONDS
+
+    def exit_reason(self) -> str:
+        """How the worker ended, for people: "exit code 1", "killed by SIGKILL"."""
+        code = self._process.poll() if self._process else None
+        if code is None:
+            return "still running"
+        if code >= 0:
+            return f"exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
+        return f"killed by {name}{hint}"
+
+    def terminate(self, grace: float = 2.0) -> None:
+        """End the worker: ask, wait at most `grace` [s], then kill it and its children. Leaves no zombie."""
+        process = self._process
+        if process is None:
+            return
+        self.send(Shutdown())
+        _close(process.stdin)
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            process.wait()
+        if self._ended_at is None:
+            self._ended_at = time.monotonic()
+        deadline = self._ended_at + PIPE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        # A pipe that somebody else holds open cannot be closed under the thread that reads it; leave it to that thread.
+        if not any(thread.is_alive() for thread in self._threads):
+            _close(process.stdout)
+            _close(process.stderr)
+
+    def _thread(self, target: object, stream: IO[bytes]) -> None:
+        thread = threading.Thread(target=target, args=(stream,), name=f"worker {self.pid}", daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    def _read_stdout(self, stream: IO[bytes]) -> None:
+        try:
+            for message in read_messages(stream):
+                self._received.put(message)
+        except ProtocolError as error:
+            self._received.put(error)
+            for _ in iter(lambda: stream.read(65536), b""):  # keep the pipe empty: a full one would stop the worker
+                pass
+
+    def _read_stderr(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._stderr.append(line.decode(errors="replace").rstrip())
+
+
+def worker_environment(package_root: Path) -> dict[str, str]:
+    """The worker's environment variables: the host's, without what is meant for another Python."""
+    environment = {key: value for key, value in os.environ.items() if key not in _FOREIGN_VARIABLES}
+    environment["PYTHONPATH"] = str(package_root)
+    environment["PYTHONNOUSERSITE"] = "1"
+    environment["PYTHONSAFEPATH"] = "1"  # or a json.py in the host's current folder would take the place of Python's
+    return environment
+
+
+def _detached() -> dict:
+    """No console window on Windows; a process group of its own, so that Ctrl-C in a terminal is the host's alone."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        process.kill()
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    try:
+        if stream is not None:
+            stream.close()
+    except OSError:
+        return  # what could not be flushed had nobody to read it

@@ -1,0 +1,1 @@
+"""The worker process: serves the host's requests and runs jobs. Imports nothing by itself: the first answer must be quick."""

@@ -1,0 +1,69 @@
+"""`python -m diffsynth_blender.worker`: reads the arguments, keeps stdout for itself, starts what was asked for.
+
+Imports as late as it can: nothing may print before stdout is taken, and a host waits for the first answer.
+"""
+
+import argparse
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import IO
+
+from .. import __version__
+
+
+def main() -> int:
+    """Do what the command line says and return the exit code."""
+    arguments = _parser().parse_args()
+    if arguments.command == "check":
+        from .check import run_check
+
+        return run_check()
+    stdout = take_stdout()
+    if arguments.command == "run":
+        from .cli import run
+
+        return run(arguments.job, frames=arguments.frames, events_out=stdout if arguments.json else None)
+    from .server import end_with_parent, serve
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the host's terminal is the host's; it tells us what to do
+    end_with_parent()
+    return serve(sys.stdin.buffer, stdout)
+
+
+def take_stdout() -> IO[bytes]:
+    """The real stdout, for messages only. Whatever else is written there from now on, by C libraries too, goes to stderr."""
+    sys.stdout.flush()
+    descriptor = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(descriptor, "wb")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="diffsynth_blender.worker", description="The worker of DiffSynth for Blender.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="serve a host over stdin and stdout (the add-on starts this)")
+    run = commands.add_parser("run", help="run a job folder, or go on where it stopped")
+    run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
+    run.add_argument("--frames", type=_frame_range, metavar="A-B", help="only these scene frames")
+    run.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
+    commands.add_parser("check", help="test this installation")
+    return parser
+
+
+def _frame_range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a frame such as 7, or a range such as 1-24")
+    first = int(match[1])
+    last = int(match[2] or first)
+    if last < first:
+        raise argparse.ArgumentTypeError(f"{text!r} must rise: {last}-{first}")
+    return first, last
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""`run JOB`: one job from the command line, without a host. For people, scripts and render farms.
+
+Exit codes: 0 done, 1 a bug, 2 bad job, 3 model, device or package missing, 4 out of memory, 130 cancelled.
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, TextIO
+
+from ..protocol.errors import INTERNAL_KIND, DiffSynthError, JobCancelledError
+from ..protocol.framing import encode_line
+from ..protocol.messages import Event, FrameDone, JobCancelled, JobDone, JobFailed, JobProgress
+from .failure import describe_failure
+from .launch import FrameRange, RunJobFunction, run_job
+from .progress import ProgressFilter
+
+TTY_SECONDS, LOG_SECONDS = 0.1, 2.0  # between two progress lines: one overwrites the other, or adds to a log
+
+
+def run(
+    job_dir: Path,
+    *,
+    frames: FrameRange | None = None,
+    events_out: IO[bytes] | None = None,
+    progress_out: TextIO = sys.stderr,
+    run_job: RunJobFunction = run_job,
+) -> int:
+    """Run or resume a job folder and return the exit code.
+
+    Args:
+        job_dir: The job folder.
+        frames: First and last scene frame, or None for all.
+        events_out: Where every event goes as a JSON line; None for nowhere.
+        progress_out: Where people read.
+        run_job: What runs the job.
+    """
+    job_dir = Path(job_dir).absolute()
+    cancelled = _cancel_on_signals(progress_out)
+    display = _Display(progress_out)
+
+    def show(event: Event) -> None:
+        if events_out is not None:
+            try:
+                events_out.write(encode_line(event))
+                events_out.flush()
+            except BrokenPipeError:
+                cancelled.set()  # who reads the events has left, as after Ctrl-C in a pipeline
+        display.show(event)
+
+    send = ProgressFilter(show, interval=TTY_SECONDS if progress_out.isatty() else LOG_SECONDS)
+    try:
+        run_job(job_dir, frames, send, cancelled.is_set)
+    except (JobCancelledError, KeyboardInterrupt):
+        show(JobCancelled(""))
+        return JobCancelledError.exit_code
+    except (Exception, SystemExit) as error:
+        failure = describe_failure(error)
+        if failure.kind == INTERNAL_KIND:
+            display.line(failure.traceback.rstrip())
+        show(JobFailed("", failure.kind, failure.message, failure.traceback))
+        return failure.exit_code
+    show(JobDone("", str(job_dir)))
+    return 0
+
+
+def _cancel_on_signals(progress_out: TextIO) -> threading.Event:
+    """An event that Ctrl-C and a polite kill set. The second signal ends the process as it is: the journal bears it."""
+    cancelled = threading.Event()
+
+    def cancel(number: int, _: object) -> None:
+        cancelled.set()
+        signal.signal(number, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, cancel)
+    signal.signal(signal.SIGTERM, cancel)
+    return cancelled
+
+
+class _Display:
+    """Events as lines for people; on a terminal, progress stays on one line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._is_terminal = out.isatty()
+        self._width = 0  # characters of the progress line that stands on the terminal now
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, JobProgress):
+            self._progress(event)
+        elif isinstance(event, FrameDone):
+            self.line(f"frame {event.frame}: {event.path}")
+        elif isinstance(event, JobDone):
+            self.line(f"done: {event.job_dir}")
+        elif isinstance(event, JobCancelled):
+            self.line("cancelled; run the same command again to go on")
+        elif isinstance(event, JobFailed):
+            self.line(f"error: {event.message}")
+
+    def line(self, text: str) -> None:
+        clear = "\r" + " " * self._width + "\r" if self._width else ""
+        self._width = 0
+        print(clear + text, file=self._out, flush=True)
+
+    def _progress(self, event: JobProgress) -> None:
+        text = progress_text(event)
+        if self._is_terminal:
+            print("\r" + text.ljust(self._width), end="", file=self._out, flush=True)
+            self._width = len(text)
+        else:
+            self.line(text)
+
+
+def progress_text(event: JobProgress) -> str:
+    """Progress for people, such as "denoise 5/20, frame 12, 1:20 left"."""
+    parts = [f"{event.stage} {event.step}/{event.step_count}"]
+    if event.frame is not None:
+        parts.append(f"frame {event.frame}")
+    if event.seconds_left:
+        minutes, seconds = divmod(round(event.seconds_left), 60)
+        parts.append(f"{minutes}:{seconds:02d} left")
+    return ", ".join(parts)

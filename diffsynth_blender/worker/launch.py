@@ -1,0 +1,39 @@
+"""From a request to the job runner. What can be refused cheaply is refused here, before anything heavy is imported."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from ..protocol.errors import BadJobError, PackageMissingError
+from ..protocol.job import JOB_FILE, load_job
+from ..protocol.messages import Event
+
+FrameRange: TypeAlias = tuple[int, int]
+RunJobFunction: TypeAlias = Callable[[Path, FrameRange | None, Callable[[Event], None], Callable[[], bool]], None]
+"""Arguments: job folder, first and last frame or None, where events go, whether to stop. Raises `DiffSynthError`."""
+
+
+def run_job(
+    job_dir: Path, frames: FrameRange | None, on_event: Callable[[Event], None], is_cancelled: Callable[[], bool]
+) -> None:
+    """Run or resume a job folder with the real job runner.
+
+    Raises:
+        BadJobError: The job file is wrong, or has none of the frames asked for.
+        PackageMissingError: This Python lacks one of the worker's packages.
+        DiffSynthError: Whatever ends the job.
+    """
+    job = load_job(job_dir)
+    if frames is not None and not any(frames[0] <= frame <= frames[1] for frame in job.shot.frames):
+        first, last = job.shot.frames[0], job.shot.frames[-1]
+        raise BadJobError(
+            f"{job_dir / JOB_FILE}: has no frame from {frames[0]} to {frames[1]}; ask for some of {first} to {last}"
+        )
+    try:
+        from .job import run_job as run
+    except ModuleNotFoundError as error:
+        raise PackageMissingError(
+            f"{sys.executable}: has no package {error.name!r}; install the worker's requirements into it"
+        ) from error
+    run(job_dir, frames=frames, on_event=on_event, is_cancelled=is_cancelled)

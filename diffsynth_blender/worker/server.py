@@ -1,0 +1,169 @@
+"""The worker's end of the pipe: reads requests, runs one job at a time, writes events.
+
+The main thread runs the jobs; a reader thread answers at once what needs no job. Owns the process: when the host goes
+away, the process ends, in the middle of a job if need be (a job folder survives that). Must not import anything heavy.
+"""
+
+import os
+import queue
+import sys
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+from .. import __version__
+from ..protocol.errors import JobBusyError, JobCancelledError, ProtocolError
+from ..protocol.framing import encode_line, read_messages
+from ..protocol.messages import (
+    PROTOCOL_VERSION,
+    CancelJob,
+    Event,
+    Hello,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    Message,
+    Ready,
+    RunJob,
+    Shutdown,
+)
+from .failure import describe_failure
+from .launch import RunJobFunction, run_job
+from .progress import ProgressFilter
+
+LEAVE_SECONDS = 1.0  # time to leave a job in an orderly way once the host is gone; then the process ends as it is
+WATCH_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class _AcceptedJob:
+    request: RunJob
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+def serve(stream_in: IO[bytes], stream_out: IO[bytes], *, run_job: RunJobFunction = run_job) -> int:
+    """Serve one host until it says goodbye or goes away. Returns the exit code of the process."""
+    return _Server(stream_out, run_job).serve(stream_in)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent does, from a thread.
+
+    A closed stdin tells the same, unless a child of the host still holds the pipe. Linux' own PR_SET_PDEATHSIG is no
+    use here: it fires when the *thread* that started us ends.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch parent", daemon=True).start()
+
+
+class _Server:
+    def __init__(self, stream_out: IO[bytes], run_job: RunJobFunction) -> None:
+        self._stream_out = stream_out
+        self._write_lock = threading.Lock()
+        self._run_job = run_job
+        self._job: _AcceptedJob | None = None  # the one that waits or runs
+        self._job_lock = threading.Lock()
+        self._accepted: queue.SimpleQueue[_AcceptedJob | None] = queue.SimpleQueue()  # None: no more will come
+        self._exit_code = 0
+
+    def serve(self, stream_in: IO[bytes]) -> int:
+        threading.Thread(target=self._read, args=(stream_in,), name="read requests", daemon=True).start()
+        while (job := self._accepted.get()) is not None:
+            terminal = self._run(job)
+            with self._job_lock:
+                self._job = None  # before the host learns of the end, so that its next job is not refused
+            self._send(terminal)
+        return self._exit_code
+
+    def _run(self, job: _AcceptedJob) -> Event:
+        """Run one job and return its only terminal event. Nothing a job raises ends the worker."""
+        job_id = job.request.job_id
+        send = ProgressFilter(lambda event: self._send(replace(event, job_id=job_id)))
+        try:
+            self._run_job(Path(job.request.job_dir), job.request.frames, send, job.cancelled.is_set)
+            return JobDone(job_id, job.request.job_dir)
+        except JobCancelledError:
+            return JobCancelled(job_id)
+        except (Exception, SystemExit) as error:
+            failure = describe_failure(error)
+            return JobFailed(job_id, failure.kind, failure.message, failure.traceback)
+        finally:
+            _release_memory()
+
+    def _read(self, stream_in: IO[bytes]) -> None:
+        try:
+            is_polite = self._read_requests(stream_in)
+        except ProtocolError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            self._exit_code, is_polite = error.exit_code, False
+        with self._job_lock:
+            running = self._job
+        if running is not None:
+            running.cancelled.set()
+        self._accepted.put(None)
+        if running is not None and not is_polite:
+            time.sleep(LEAVE_SECONDS)
+            os._exit(1)
+
+    def _read_requests(self, stream_in: IO[bytes]) -> bool:
+        """Answer requests. Returns whether the host said goodbye; without one it is gone."""
+        messages = read_messages(stream_in)
+        hello = next(messages, None)
+        if hello is None:
+            return False
+        if not isinstance(hello, Hello):
+            raise ProtocolError(f"the first request must be Hello, not {type(hello).__name__}")
+        self._send(Ready(PROTOCOL_VERSION, __version__, os.getpid()))
+        if hello.protocol_version != PROTOCOL_VERSION:
+            raise ProtocolError(
+                f"the host speaks protocol version {hello.protocol_version} (DiffSynth {hello.host_version}), "
+                f"this worker version {PROTOCOL_VERSION} (DiffSynth {__version__}); install the same version for both"
+            )
+        for request in messages:
+            if isinstance(request, RunJob):
+                self._accept(request)
+            elif isinstance(request, CancelJob):
+                self._cancel(request.job_id)
+            elif isinstance(request, Shutdown):
+                return True
+            else:
+                raise ProtocolError(f"{type(request).__name__} is not a request at this point")
+        return False
+
+    def _accept(self, request: RunJob) -> None:
+        with self._job_lock:
+            running = self._job
+            if running is None:
+                self._job = _AcceptedJob(request)
+                self._accepted.put(self._job)
+                return
+        message = f"{request.job_dir}: this worker still runs {running.request.job_dir}; wait for it or cancel it"
+        self._send(JobFailed(request.job_id, JobBusyError.kind, message, ""))
+
+    def _cancel(self, job_id: str) -> None:
+        with self._job_lock:
+            if self._job is not None and self._job.request.job_id == job_id:
+                self._job.cancelled.set()
+
+    def _send(self, message: Message) -> None:
+        with self._write_lock:
+            try:
+                self._stream_out.write(encode_line(message))
+                self._stream_out.flush()
+            except BrokenPipeError:
+                os._exit(1)  # nobody is left to tell
+
+
+def _release_memory() -> None:
+    """Give the device's memory back after a job, so that one that ran out does not spoil the next."""
+    torch = sys.modules.get("torch")  # only a job imports it
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

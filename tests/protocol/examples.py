@@ -1,0 +1,40 @@
+"""A small valid job, as Python and as the JSON object in its file, for the tests of the packages around the protocol."""
+
+import json
+from pathlib import Path
+
+from diffsynth_blender.protocol import Camera, Job, Settings, Shot, save_job
+
+IDENTITY = tuple(tuple(float(row == column) for column in range(4)) for row in range(4))
+
+
+def example_job() -> Job:
+    """Frames 1, 3, 5 of a shot of 64x48 pixels, with passes for 1 to 5."""
+    return Job(
+        Shot(
+            name="shot",
+            blender="4.5.15",
+            engine="CYCLES",
+            width=64,
+            height=48,
+            fps=(24, 1),
+            frames=(1, 3, 5),
+            pass_frames=(1, 2, 3, 4, 5),
+            source="source/{frame:04d}.png",
+            passes="passes/{frame:04d}.exr",
+            channels={
+                "depth": ("exact.Depth.Z",),
+                "normal": ("exact.Normal.X", "exact.Normal.Y", "exact.Normal.Z"),
+                "vector": ("exact.Vector.X", "exact.Vector.Y", "exact.Vector.Z", "exact.Vector.W"),
+            },
+            background_depth=1e9,
+            sample_offset=(0.0, 0.0),
+            cameras=tuple(Camera(frame, IDENTITY, IDENTITY) for frame in range(1, 6)),
+        ),
+        Settings(prompt="a clay model"),
+    )
+
+
+def example_value(folder: Path) -> dict:
+    """The JSON object that `save_job` writes for `example_job`; `folder` then holds the job file."""
+    return json.loads(save_job(example_job(), folder).read_text())
