@@ -1,0 +1,232 @@
+"""Capture: render a shot into a job folder, frame by frame, and leave the scene as it was.
+
+One generator knows the order of things (`Capture._renders`): it prepares the scene for one still render, yields, and
+files the result when it is resumed. Two drivers resume it: `run_blocking` renders in place (background, the bpy
+module), `tick` is called from a timer and starts renders that the interface survives. Between two renders the scene
+is as the artist left it, but for the current frame.
+
+Knows nothing of diffusion; what the passes are is in capture_passes.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import bpy
+
+from ..protocol import Camera, Job, Settings, Shot, save_job
+from . import compat
+from .cameras import final_size, record_camera, shot_cameras
+from .capture_checks import CaptureError, check_camera, check_scene
+from .capture_folder import PASSES_PATTERN, SOURCE_PATTERN, CaptureFolder
+from .capture_frame import artist_frame
+from .capture_passes import channels, exact_passes, layer_name
+from .scene_state import Borrowed, find_block, same_frame_after, same_images_after
+
+SAMPLE_OFFSET = (0.0, 0.0)
+"""px from the pixel's centre. Measured below 0.002 px for Cycles' first sample and for EEVEE with a narrow filter."""
+
+
+@dataclass(frozen=True)
+class CaptureStatus:
+    """How far a capture is."""
+
+    state: str
+    """"running", or the end: "done", "cancelled", "failed"."""
+    frame: int
+    """Scene frame being rendered, or rendered last."""
+    renders_done: int
+    """Still renders finished; a stylised frame takes two, a frame in between one."""
+    render_count: int
+    """Still renders of the whole capture."""
+
+
+class Capture:
+    """Renders the frames of a scene and their exact passes into a job folder.
+
+    Args:
+        scene: The artist's scene.
+        job_dir: Folder to fill; made where there is none.
+        settings: What job.json says about the restyling.
+        frame_start: First scene frame; the scene's own by default, as for the next two.
+        frame_end: Last scene frame.
+        frame_step: Stylise every how many-th frame; passes are rendered for all frames in between as well.
+        overwrite: Replace a job that the folder already holds.
+
+    Raises:
+        CaptureError: The scene or the folder is refused; nothing has been rendered or changed.
+    """
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        job_dir: Path,
+        *,
+        settings: Settings,
+        frame_start: int | None = None,
+        frame_end: int | None = None,
+        frame_step: int | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        start = scene.frame_start if frame_start is None else frame_start
+        end = scene.frame_end if frame_end is None else frame_end
+        step = scene.frame_step if frame_step is None else frame_step
+        self._frames = range(start, end + 1, step) if step > 0 else range(0)
+        check_scene(scene, self._frames)
+        self.folder = CaptureFolder(job_dir)
+        self.folder.prepare(overwrite=overwrite)
+        self._pass_frames = range(self._frames[0], self._frames[-1] + 1)
+        self._scene_uid = scene.session_uid
+        self._settings = settings
+        self._cancelled = False
+        self._rendering = False
+        self._frame = self._frames[0]
+        self._renders_done = 0
+        self._state = "running"
+        self._steps = self._renders()
+
+    @property
+    def status(self) -> CaptureStatus:
+        """How far it is."""
+        return CaptureStatus(
+            self._state, self._frame, self._renders_done, len(self._frames) + len(self._pass_frames)
+        )
+
+    def cancel(self) -> None:
+        """Stop after the render that is running; the driver restores the scene at its next turn."""
+        self._cancelled = True
+
+    def run_blocking(self) -> Iterator[CaptureStatus]:
+        """Capture from start to end, yielding the status after every render. Leaving the loop cancels."""
+        try:
+            while self._advance():
+                self._start_render("EXEC_DEFAULT")
+                self._renders_done += 1
+                yield self.status
+        finally:
+            self.close()
+
+    def tick(self) -> CaptureStatus:
+        """Do what can be done without waiting; call it from a timer until the state is no longer "running".
+
+        Raises:
+            CaptureError: A render failed. The scene is as before.
+        """
+        if self._state == "running" and not bpy.app.is_job_running("RENDER"):
+            if self._rendering:
+                self._renders_done += 1
+                self._rendering = False
+            if self._advance():
+                self._start_render("INVOKE_DEFAULT")
+                self._rendering = True
+        return self.status
+
+    def close(self) -> None:
+        """End the capture now and restore the scene. Does nothing at its end; no render may be running."""
+        if self._state == "running":
+            self._end("cancelled")
+
+    def _advance(self) -> bool:
+        """File the last render and prepare the next; False at the end."""
+        if self._state != "running":
+            return False
+        if self._cancelled:
+            self._end("cancelled")
+            return False
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._state = "done"
+            return False
+        except BaseException:
+            self._end("failed")
+            raise
+        return True
+
+    def _end(self, state: str) -> None:
+        self._state = state
+        self._steps.close()  # leaves every `with` of the generator: this is what restores the scene
+        self.folder.drop_unfinished()
+
+    def _start_render(self, context: str) -> None:
+        try:
+            # A timer has no window of its own, and a render in the interface needs one.
+            windows = bpy.context.window_manager.windows
+            window = bpy.context.window or (windows[0] if windows else None)
+            with bpy.context.temp_override(window=window):
+                outcome = bpy.ops.render.render(context, write_still=True, scene=self._scene().name)
+        except BaseException as error:
+            self._end("failed")
+            if isinstance(error, RuntimeError):  # what an operator reports as an error
+                reason = str(error).removeprefix("Error: ").strip().splitlines()[0]
+                raise CaptureError(f"Frame {self._frame} could not be rendered: {reason}") from error
+            raise
+        if outcome == {"CANCELLED"}:
+            self._cancelled = True
+
+    def _scene(self) -> bpy.types.Scene:
+        scene = find_block(bpy.data.scenes, self._scene_uid)
+        if scene is None:
+            raise CaptureError("The scene was deleted during the capture: start again with another one.")
+        return scene
+
+    def _renders(self) -> Iterator[None]:
+        """Everything in order; suspended at every render."""
+        cameras: list[Camera] = []
+        scene = self._scene()
+        layer = layer_name(scene)
+        shot = self._shot(scene, layer)
+        with same_images_after(), same_frame_after(scene), Borrowed() as borrowed:
+            if not bpy.app.background:
+                view = bpy.context.preferences.view
+                borrowed.keep(bpy.context.preferences, "is_dirty")
+                borrowed.set(view, render_display_type="NONE")  # no window popping up for every frame
+            for frame in self._pass_frames:
+                self._frame = frame
+                scene = self._scene()
+                scene.frame_set(frame)
+                check_camera(scene.camera)
+                cameras.append(record_camera(scene))
+                if frame in self._frames:
+                    with artist_frame(scene, self.folder.writing_path(SOURCE_PATTERN, frame)):
+                        yield
+                    self._finish(SOURCE_PATTERN)
+                scene = self._scene()
+                with exact_passes(scene, self.folder.writing_path(PASSES_PATTERN, frame), layer):
+                    yield
+                self._finish(PASSES_PATTERN)
+        save_job(Job(replace(shot, cameras=tuple(cameras)), self._settings), self.folder.path)
+
+    def _finish(self, pattern: str) -> None:
+        if not self.folder.finish(pattern, self._frame):
+            raise CaptureError(
+                f"The render of frame {self._frame} was cancelled, or {self.folder.path} could not be written: "
+                "look for Blender's own message and start again."
+            )
+
+    def _shot(self, scene: bpy.types.Scene, layer: str) -> Shot:
+        """What is known of the shot before it is rendered: all but the cameras."""
+        render = scene.render
+        width, height = final_size(scene)
+        # 23.976 is 24 / 1.001, and 1.001 is not a float.
+        fps = render.fps / Fraction(render.fps_base).limit_denominator(100_000)
+        clip_end = min(camera.data.clip_end for camera in shot_cameras(scene, self._frames[0], self._frames[-1]))
+        return Shot(
+            name=scene.name,
+            blender=".".join(str(number) for number in bpy.app.version),
+            engine=render.engine,
+            width=width,
+            height=height,
+            fps=(fps.numerator, fps.denominator),
+            frames=tuple(self._frames),
+            pass_frames=tuple(self._pass_frames),
+            source=SOURCE_PATTERN,
+            passes=PASSES_PATTERN,
+            channels=channels(layer),
+            background_depth=compat.background_depth(render.engine, clip_end),
+            sample_offset=SAMPLE_OFFSET,
+            cameras=(),
+        )

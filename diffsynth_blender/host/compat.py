@@ -1,0 +1,55 @@
+"""What differs between Blender 4.2 and 5.2 when a shot is captured, in one place.
+
+Knows names and numbers of Blender's versions; decides nothing about a capture. Every number was measured with the
+bpy wheels of 4.2, 4.5, 5.0 and 5.2.
+"""
+
+from pathlib import Path
+
+import bpy
+
+CYCLES = "CYCLES"
+EEVEE_ENGINES = ("BLENDER_EEVEE_NEXT", "BLENDER_EEVEE")
+"""EEVEE's identifier up to 4.5, and from 5.0 on."""
+
+CYCLES_BACKGROUND_DEPTH = 1e10
+"""What Cycles writes as depth where it hits nothing; EEVEE does too from 5.2 on."""
+
+
+def use_png(image_settings: bpy.types.ImageFormatSettings) -> None:
+    """Make stills 8-bit PNG files (the colour mode stays to be chosen)."""
+    if hasattr(image_settings, "media_type"):  # 5.0 on; it decides which formats can be chosen
+        image_settings.media_type = "IMAGE"
+    image_settings.file_format = "PNG"
+    image_settings.color_depth = "8"
+
+
+def use_multilayer_exr(image_settings: bpy.types.ImageFormatSettings, *, codec: str) -> None:
+    """Make stills multilayer EXR files of one part with 32 bits a channel."""
+    if hasattr(image_settings, "media_type"):
+        image_settings.media_type = "MULTI_LAYER_IMAGE"
+    image_settings.file_format = "OPEN_EXR_MULTILAYER"
+    image_settings.color_depth = "32"  # 16 would round positions and ids
+    image_settings.exr_codec = codec
+    if hasattr(image_settings, "use_exr_interleave"):
+        image_settings.use_exr_interleave = True  # 5.0 on writes a part per pass otherwise
+
+
+def render_path(path: Path) -> str:
+    """`path` as `render.filepath` has to spell it for the file to get exactly that name."""
+    text = str(Path(path).absolute())
+    if bpy.app.version >= (5, 0, 0):  # from 5.0 on braces stand for variables
+        text = text.replace("{", "{{").replace("}", "}}")
+    return text
+
+
+def background_depth(engine: str, clip_end: float) -> float:
+    """Planar depth [scene units] from which on a pixel shows no surface.
+
+    Args:
+        engine: Blender's identifier of the render engine.
+        clip_end: The nearest far clipping distance among the shot's cameras [scene units].
+    """
+    if engine in EEVEE_ENGINES and bpy.app.version < (5, 2, 0):
+        return 0.99 * clip_end
+    return 0.1 * CYCLES_BACKGROUND_DEPTH
