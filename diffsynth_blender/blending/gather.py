@@ -55,14 +55,12 @@ def gather_smooth(frames: wp.array3d[wp.vec3], slot: int, x: float, y: float) ->
 
 
 @wp.func
-def gather_corners(
-    frames: wp.array3d[wp.vec3], slot: int, x: float, y: float, taps: int
-) -> wp.vec3:
+def gather_corners(frames: wp.array3d[wp.vec3], slot: int, x: float, y: float, taps: int) -> wp.vec3:
     """Bilinear colour at (x, y) from those of the four surrounding pixels that `taps` allows."""
     left = int(wp.floor(x))
     top = int(wp.floor(y))
     total = wp.vec3(0.0)
-    weight = float(0.0)
+    weight = wp.float32(0.0)
     for corner in range(4):
         if ((taps >> corner) & 1) != 0:
             dx = corner & 1

@@ -26,7 +26,7 @@ class LinkStore:
         """Return the links of a frame, or None if they were not stored whole in this shape."""
         if self._folder is None:
             return self._held.get(target)
-        path = self._path(target)
+        path = _path(self._folder, target)
         if not path.is_file():
             return None
         try:
@@ -43,7 +43,7 @@ class LinkStore:
             self._held[target] = links
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(target)
+        path = _path(self._folder, target)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             with temporary.open("wb") as file:
@@ -52,5 +52,6 @@ class LinkStore:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _path(self, target: int) -> Path:
-        return self._folder / f"links-{target:05d}.npy"
+
+def _path(folder: Path, target: int) -> Path:
+    return folder / f"links-{target:05d}.npy"

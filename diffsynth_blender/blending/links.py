@@ -36,7 +36,8 @@ class Link:
     """Pixels that show the same surface there, see `gather`."""
 
 
-LINK_DTYPE = np.dtype(Link.numpy_dtype())
+LINK_DTYPE = np.dtype([("dx", "<i2"), ("dy", "<i2"), ("weight", "u1"), ("taps", "u1")])
+"""`Link` in NumPy and on disk."""
 
 
 @wp.func
@@ -58,8 +59,8 @@ def find_taps(target_edge: wp.uint8, source: Surfaces, x: float, y: float, id: i
     """Pixels around (x, y) that may be read; 0 if they carry too little of the weight."""
     left = int(wp.floor(x))
     top = int(wp.floor(y))
-    taps = int(0)
-    support = float(0.0)
+    taps = wp.int32(0)
+    support = wp.float32(0.0)
     for corner in range(4):
         cx = left + (corner & 1)
         cy = top + (corner >> 1)
@@ -90,7 +91,7 @@ def find_links(
     sharpness: float,
     # Out:
     links_out: wp.array2d[Link],
-):
+) -> None:
     """Weigh one source frame: visibility, distance in time, agreement of the guide frames."""
     row, x = wp.tid()
     y = first_row + row
@@ -124,7 +125,7 @@ def blend_window(
     links: wp.array3d[Link],
     # Out:
     frame_out: wp.array2d[wp.vec3],
-):
+) -> None:
     """Weighted mean of a frame and what its links lead to.
 
     Written as a correction of the frame itself: equal colours then give exactly that colour.

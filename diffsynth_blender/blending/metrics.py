@@ -25,7 +25,7 @@ def move_frame(
     field: wp.array2d[wp.vec3],
     # Out:
     frame_out: wp.array2d[wp.vec3],
-):
+) -> None:
     """Read frame 0 along a field; where nothing is visible the colour is 0."""
     y, x = wp.tid()
     place = field[y, x]
@@ -39,15 +39,11 @@ def remap(frame: np.ndarray, field: np.ndarray) -> np.ndarray:
     source = wp.array(np.ascontiguousarray(frame[None], np.float32), dtype=wp.vec3, device="cpu")
     place = wp.array(np.ascontiguousarray(field, np.float32), dtype=wp.vec3, device="cpu")
     moved = wp.empty(field.shape[:2], dtype=wp.vec3, device="cpu")
-    wp.launch(
-        move_frame, dim=field.shape[:2], inputs=[source, place], outputs=[moved], device="cpu"
-    )
+    wp.launch(move_frame, dim=field.shape[:2], inputs=[source, place], outputs=[moved], device="cpu")
     return moved.numpy()
 
 
-def warp_error(
-    frames: Iterable[np.ndarray], fields: Callable[[int, int], np.ndarray]
-) -> float | None:
+def warp_error(frames: Iterable[np.ndarray], fields: Callable[[int, int], np.ndarray]) -> float | None:
     """Return the mean over neighbouring pairs of the squared difference along the exact motion.
 
     For each pair (i, i + 1) frame i + 1 is moved onto frame i (Catmull-Rom); the squared difference

@@ -96,9 +96,7 @@ class WindowSmoother:
         count, height, width = len(self._clip.frames), self._clip.height, self._clip.width
         if not isinstance(frames, wp.array):
             if frames.shape != (count, height, width, 3):
-                raise ValueError(
-                    f"frames have shape {frames.shape}, the clip's is {(count, height, width, 3)}"
-                )
+                raise ValueError(f"frames have shape {frames.shape}, the clip's is {(count, height, width, 3)}")
             return np.stack(list(self.stream(frames.__getitem__)))
         if frames.shape != (count, height, width) or frames.dtype != wp.vec3:
             raise ValueError(
@@ -128,9 +126,7 @@ class WindowSmoother:
             self._blend(target, ring.frames, own_slot, slots, smoothed)
             yield smoothed.numpy()
 
-    def _blend(
-        self, target: int, frames: wp.array, own_slot: int, slots: list[int], smoothed: wp.array
-    ) -> None:
+    def _blend(self, target: int, frames: wp.array, own_slot: int, slots: list[int], smoothed: wp.array) -> None:
         """Blend slot `own_slot` of `frames` with `slots` into `smoothed`, vec3 (H, W)."""
         if not slots:
             wp.copy(smoothed, frames[own_slot])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from types import ModuleType
 
 import warp as wp
@@ -44,7 +45,7 @@ class Bands:
         """Call `work(first_row, row_count)` for bands that together cover `height` rows."""
         count = max(1, min(self.threads, height // ROWS_PER_BAND))
         edges = [height * band // count for band in range(count + 1)]
-        spans = [(top, bottom - top) for top, bottom in zip(edges, edges[1:], strict=False)]
+        spans = [(top, bottom - top) for top, bottom in pairwise(edges)]
         if self._pool is None or count == 1:
             for first_row, rows in spans:
                 work(first_row, rows)

@@ -43,9 +43,7 @@ def project(
     sample_offset: tuple[float, float],
 ) -> np.ndarray:
     """Return array coordinates (x, y) of world `points`, shape (..., 3), as (..., 2); NaN behind."""
-    view = np.asarray(camera.projection, np.float64) @ np.asarray(
-        camera.world_to_camera, np.float64
-    )
+    view = np.asarray(camera.projection, np.float64) @ np.asarray(camera.world_to_camera, np.float64)
     homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
     clip = (homogeneous @ view.T)[..., [0, 1, 3]]
     pixels = clip @ pixels_from_clip(width, height, sample_offset).T

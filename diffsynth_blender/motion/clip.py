@@ -7,6 +7,7 @@ field. Memory is bounded by the number of pass frames kept, not by the length of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import warp as wp
@@ -73,9 +74,7 @@ class Clip:
             )
         missing = sorted(set(needed) - set(cameras))
         if missing:
-            raise ValueError(
-                f"cameras of frames {_some(missing)} are missing: capture the shot again"
-            )
+            raise ValueError(f"cameras of frames {_some(missing)} are missing: capture the shot again")
         self.frames = tuple(frames)
         self.width = width
         self.height = height
@@ -94,7 +93,7 @@ class Clip:
 
     def reserve(self, window: int) -> None:
         """Keep enough pass frames for a window of `window` frames to either side."""
-        steps = max((b - a for a, b in zip(self.frames, self.frames[1:], strict=False)), default=1)
+        steps = max((b - a for a, b in pairwise(self.frames)), default=1)
         self._pass_frames.keep = max(self._pass_frames.keep, 2 * window * steps + 2)
 
     def surfaces(self, index: int) -> kernels.Surfaces:
@@ -142,9 +141,7 @@ class Clip:
                 far = self._pass_frames[frame + side].surfaces
                 # A limit below any distance makes everything beyond a cut invisible.
                 limit = -1.0 if cut else MAX_RETURN_ERROR
-                self._launch(
-                    kernels.advance_trace, [here, near, far, side > 0, limit, trace], [spare]
-                )
+                self._launch(kernels.advance_trace, [here, near, far, side > 0, limit, trace], [spare])
                 trace, spare = spare, trace
                 frame += side
             found[source] = self._with_background(target, source, trace, cut)

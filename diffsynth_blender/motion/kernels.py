@@ -66,7 +66,7 @@ def smooth_step(
     At a silhouette only one of them is large, so the smaller one measures the slope.
     """
     shape = wp.vec2i(depth_in.shape[0], depth_in.shape[1])
-    least = float(-1.0)
+    least = wp.float32(-1.0)
     for side in range(2):
         cx = x + dx * (2 * side - 1)
         cy = y + dy * (2 * side - 1)
@@ -90,7 +90,7 @@ def read_motion(
     id_out: wp.array2d[wp.int32],
     forward_out: wp.array2d[wp.vec2],
     backward_out: wp.array2d[wp.vec2],
-):
+) -> None:
     """Split the vector pass (y up, differences to this frame) into motions with y down."""
     row, x = wp.tid()
     y = first_row + row
@@ -114,7 +114,7 @@ def find_tolerance(
     ids_in: wp.array2d[wp.int32],
     # Out:
     tolerance_out: wp.array2d[float],
-):
+) -> None:
     """Find how much depth may change between neighbours that belong to one smooth surface."""
     row, x = wp.tid()
     y = first_row + row
@@ -130,7 +130,7 @@ def find_edges(
     frame: Surfaces,
     # Out:
     edge_out: wp.array2d[wp.uint8],
-):
+) -> None:
     """Mark pixels with another surface among their eight neighbours."""
     row, x = wp.tid()
     y = first_row + row
@@ -165,7 +165,7 @@ def motion_at(frame: Surfaces, trace: wp.vec4, id: int, ahead: bool) -> wp.vec3:
     left = int(wp.floor(trace[0]))
     top = int(wp.floor(trace[1]))
     total = wp.vec2(0.0, 0.0)
-    weight = float(0.0)
+    weight = wp.float32(0.0)
     for corner in range(4):
         cx = left + (corner & 1)
         cy = top + (corner >> 1)
@@ -187,8 +187,8 @@ def best_return(frame: Surfaces, x: float, y: float, id: int, motion: wp.vec2, a
     """
     left = int(wp.floor(x))
     top = int(wp.floor(y))
-    least = float(1.0e30)
-    depth = float(-1.0)
+    least = wp.float32(1.0e30)
+    depth = wp.float32(-1.0)
     for corner in range(4):
         cx = left + (corner & 1)
         cy = top + (corner >> 1)
@@ -206,8 +206,8 @@ def depth_at(frame: Surfaces, x: float, y: float, id: int, depth: float) -> floa
     """Depth of the surface of this id near `depth` at a sub-pixel position."""
     left = int(wp.floor(x))
     top = int(wp.floor(y))
-    total = float(0.0)
-    weight = float(0.0)
+    total = wp.float32(0.0)
+    weight = wp.float32(0.0)
     for corner in range(4):
         cx = left + (corner & 1)
         cy = top + (corner >> 1)
@@ -228,7 +228,7 @@ def start_trace(
     target: Surfaces,
     # Out:
     trace_out: wp.array2d[wp.vec4],
-):
+) -> None:
     """Let every pixel of the target frame start at itself."""
     row, x = wp.tid()
     y = first_row + row
@@ -247,7 +247,7 @@ def advance_trace(
     trace_in: wp.array2d[wp.vec4],
     # Out:
     trace_out: wp.array2d[wp.vec4],
-):
+) -> None:
     """Carry foreground from frame `near` to its neighbour `far` and see whether it is hidden there.
 
     What cannot be followed keeps its last position with visibility 0, and never comes back.
@@ -291,7 +291,7 @@ def trace_background(
     foreground_in: wp.array2d[wp.vec4],
     # Out:
     trace_out: wp.array2d[wp.vec4],
-):
+) -> None:
     """Copy a trace of the foreground and fill in the background, by cameras alone."""
     row, x = wp.tid()
     y = first_row + row
@@ -319,7 +319,7 @@ def write_field(
     trace_in: wp.array2d[wp.vec4],
     # Out:
     field_out: wp.array2d[wp.vec3],
-):
+) -> None:
     """Drop the depth from a trace."""
     row, x = wp.tid()
     y = first_row + row

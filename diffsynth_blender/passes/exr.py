@@ -35,9 +35,7 @@ class ExactPasses:
     """Bit pattern of the object's cryptomatte hash, 0 where there is none, int32, shape (H, W)."""
 
 
-def read_passes(
-    path: Path, channels: Mapping[str, Sequence[str]], *, width: int, height: int
-) -> ExactPasses:
+def read_passes(path: Path, channels: Mapping[str, Sequence[str]], *, width: int, height: int) -> ExactPasses:
     """Return the exact passes in the EXR file `path`.
 
     Args:
@@ -56,8 +54,7 @@ def read_passes(
         wanted = tuple(channels.get(name, ()))
         if len(wanted) != count:
             raise PassError(
-                f"{path}: the {name} pass needs {count} channel names, got {list(wanted)}: "
-                "capture the shot again"
+                f"{path}: the {name} pass needs {count} channel names, got {list(wanted)}: capture the shot again"
             )
         missing = [channel for channel in wanted if channel not in planes]
         if missing:
@@ -102,9 +99,7 @@ def _read_planes(path: Path) -> dict[str, np.ndarray]:
     for part in parts:
         for name, channel in part.channels.items():
             if channel.pixels is None or channel.pixels.ndim != 2:
-                raise PassError(
-                    f"{path}: channel {name} has no pixels: capture the frame again"
-                )
+                raise PassError(f"{path}: channel {name} has no pixels: capture the frame again")
             # Blender 5 writes one part a pass: the prefix is in the part's name there.
             planes.setdefault(name, channel.pixels)
             planes.setdefault(f"{part.name()}.{name}", channel.pixels)
@@ -118,8 +113,7 @@ def _bit_pattern(path: Path, plane: np.ndarray) -> np.ndarray:
     """Return the bits of a float32 or uint32 plane as int32, shape (H, W)."""
     if plane.dtype.itemsize != 4:
         raise PassError(
-            f"{path}: object ids are stored as {plane.dtype}, which destroys them: save the passes "
-            "as 32-bit float"
+            f"{path}: object ids are stored as {plane.dtype}, which destroys them: save the passes as 32-bit float"
         )
     return np.ascontiguousarray(plane).view(np.int32)
 

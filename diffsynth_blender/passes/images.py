@@ -38,9 +38,7 @@ def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
         raise PassError(f"{path}: no such file: capture or render the frame again") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())
-        raise PassError(
-            f"{path}: truncated or not a PNG file ({reason}): capture or render the frame again"
-        ) from error
+        raise PassError(f"{path}: truncated or not a PNG file ({reason}): capture or render the frame again") from error
     if size != (width, height):
         raise PassError(
             f"{path}: the frame is {size[0]}x{size[1]} px, the shot is {width}x{height} px: "
@@ -54,9 +52,7 @@ def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
 def to_bytes(frame: np.ndarray) -> np.ndarray:
     """Return a frame or frames in [0, 1] as uint8, rounded to the nearest of 256 steps."""
     if not np.isfinite(frame).all():
-        raise ValueError(
-            f"a frame of shape {frame.shape} holds NaN or infinite values and cannot be written"
-        )
+        raise ValueError(f"a frame of shape {frame.shape} holds NaN or infinite values and cannot be written")
     return np.rint(np.clip(frame, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 

@@ -109,9 +109,7 @@ class Scene:
         """Return world directions (N, 3) through array coordinates (N, 2); depth 1 along the axis."""
         x = (pixels[:, 0] + 0.5 + self.sample_offset[0]) / self.width * 2.0 - 1.0
         y = 1.0 - (pixels[:, 1] + 0.5 + self.sample_offset[1]) / self.height * 2.0
-        view = np.stack(
-            [x / self.projection[0, 0], y / self.projection[1, 1], -np.ones_like(x)], axis=-1
-        )
+        view = np.stack([x / self.projection[0, 0], y / self.projection[1, 1], -np.ones_like(x)], axis=-1)
         return view @ self.camera_to_world(frame)[:3, :3].T
 
     def cast(self, pixels: np.ndarray, frame: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -179,7 +177,7 @@ class Scene:
         offsets = (np.arange(samples) + 0.5) / samples - 0.5
         for dx in offsets:
             for dy in offsets:
-                pixels = self.grid() + (dx, dy)
+                pixels = self.grid() + np.array([dx, dy])
                 _, hit, local = self.cast(pixels, frame)
                 colours = self.sky(self.directions(pixels, frame))
                 for index, rectangle in enumerate(self.rectangles):
@@ -203,9 +201,7 @@ class Scene:
         visible = (first == hit) & (sky | (np.abs(where - local).max(axis=-1) < 1e-6))
         visible &= (there >= -0.5).all(axis=-1)
         visible &= (there <= (self.width - 0.5, self.height - 0.5)).all(axis=-1)
-        return np.concatenate([there, visible[:, None]], axis=-1).reshape(
-            self.height, self.width, 3
-        )
+        return np.concatenate([there, visible[:, None]], axis=-1).reshape(self.height, self.width, 3)
 
 
 def sky_waves(directions: np.ndarray) -> np.ndarray:
@@ -236,9 +232,7 @@ def demo_scene(
                 -42,
                 (0.9, 0.8),
                 lambda frame: (
-                    move(-0.4, 0.1, -5.0)
-                    @ turn("y", 0.3 + 0.04 * speed * frame)
-                    @ turn("z", 0.02 * speed * frame)
+                    move(-0.4, 0.1, -5.0) @ turn("y", 0.3 + 0.04 * speed * frame) @ turn("z", 0.02 * speed * frame)
                 ),
                 waves(2, 2.0),
             ),
@@ -250,9 +244,7 @@ def demo_scene(
             ),
         ),
         lambda frame: (
-            move(0.03 * speed * frame, 0.2, 0.02 * speed * frame)
-            @ turn("y", -0.01 * speed * frame)
-            @ turn("x", -0.06)
+            move(0.03 * speed * frame, 0.2, 0.02 * speed * frame) @ turn("y", -0.01 * speed * frame) @ turn("x", -0.06)
         ),
         lens(width, height),
         sky_waves,
