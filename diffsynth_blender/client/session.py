@@ -34,7 +34,8 @@ class WorkerSession:
 
         Raises `WorkerDiedError` where the interpreter cannot be started.
         """
-        self._process = process
+        self.process = process
+        """For its pid and its stderr; what it sends is this session's to receive."""
         self._job_numbers = itertools.count(1)
         self._open_jobs: list[str] = []
         self._ready: Ready | None = None
@@ -63,23 +64,23 @@ class WorkerSession:
             raise WorkerDiedError(f"{self._failure.message}; start a new worker")
         job_id = f"job-{next(self._job_numbers)}"
         self._open_jobs.append(job_id)
-        self._process.send(RunJob(job_id, str(Path(job_dir).absolute()), frames))
+        self.process.send(RunJob(job_id, str(Path(job_dir).absolute()), frames))
         return job_id
 
     def cancel(self, job_id: str) -> None:
         """Ask for a job to stop at its next step; its terminal event tells when it has. Harmless for an ended job."""
         if self._failure is None:
-            self._process.send(CancelJob(job_id))
+            self.process.send(CancelJob(job_id))
 
     def poll(self) -> list[Event]:
         """The events that have come since the last call; never waits."""
-        is_alive = self._process.is_alive()  # asked first: what a worker wrote before it ended is then received below
+        is_alive = self.process.is_alive()  # asked first: what a worker wrote before it ended is then received below
         events: list[Event] = []
-        for received in self._process.received():
+        for received in self.process.received():
             if self._failure is None:
                 self._take(received, events)
         if self._failure is None and not is_alive:
-            self._fail(WorkerDiedError.kind, f"the worker process ended ({self._process.exit_reason()})")
+            self._fail(WorkerDiedError.kind, f"the worker process ended ({self.process.exit_reason()})")
         if self._failure is None and self._ready is None and time.monotonic() > self._hello_deadline:
             self._fail(WorkerDiedError.kind, f"the worker did not answer within {self._hello_seconds:g} s")
         if self._failure is not None:
@@ -94,7 +95,7 @@ class WorkerSession:
         """End the worker; a running job is cancelled. Waits at most about `grace` [s], then kills."""
         if self._failure is None:
             self._failure = JobFailed("", WorkerDiedError.kind, "the session was closed", "")
-        self._process.terminate(grace)
+        self.process.terminate(grace)
 
     def __enter__(self) -> "WorkerSession":
         return self
@@ -135,8 +136,8 @@ class WorkerSession:
 
     def _fail(self, kind: str, message: str) -> None:
         """End the session and the process."""
-        self._process.terminate(grace=0.0)  # killing takes milliseconds, and completes stderr
-        lines = self._process.stderr_lines
+        self.process.terminate(grace=0.0)  # killing takes milliseconds, and completes stderr
+        lines = self.process.stderr_lines
         last = next((line for line in reversed(lines) if line.strip()), "")
         if kind == WorkerDiedError.kind and last:
             message = f"{message}; its last words: {last}"  # which usually name the cause

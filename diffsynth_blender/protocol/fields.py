@@ -13,9 +13,7 @@ from .errors import BadJobError
 class JsonObject:
     """A JSON object whose set of keys is fixed: no others may be there."""
 
-    def __init__(
-        self, value: object, file: str, path: str, keys: Sequence[str], optional: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, value: object, file: str, path: str, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
         """Check the keys.
 
         Args:
@@ -94,7 +92,9 @@ class JsonObject:
     def number(self, key: str, low: float, high: float = math.inf, *, above: bool = False) -> float:
         """A finite number from `low` (left out itself if `above`) to `high`."""
         value = self._values[key]
-        wanted = f"a finite number {'above' if above else 'from'} {low:g}" + (f" to {high:g}" if high < math.inf else "")
+        wanted = f"a finite number {'above' if above else 'from'} {low:g}" + (
+            f" to {high:g}" if high < math.inf else ""
+        )
         if not _is_finite(value) or value > high or (value <= low if above else value < low):
             raise self.error(key, wanted)
         return float(value)

@@ -199,8 +199,8 @@ def settings_hash(job: Job) -> str:
 
 
 def _encode_job(job: Job) -> dict:
-    value = {"format": JOB_FORMAT, "version": JOB_VERSION, "shot": asdict(job.shot), "settings": asdict(job.settings)}
-    return _lists(value)
+    parts = {"shot": _lists(asdict(job.shot)), "settings": _lists(asdict(job.settings))}
+    return {"format": JOB_FORMAT, "version": JOB_VERSION, **parts}
 
 
 def _lists(value: object) -> object:

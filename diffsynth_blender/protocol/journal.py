@@ -5,7 +5,7 @@
     {"event": "frame", "frame": 7, "file": "output/0007.png", "sha256": "…"}      a result file
     {"event": "done"}                                                             all frames of the job
 
-A line is on the disk before the next thing is done. A crash can leave a torn last line: it is as if it was never written.
+A line is on the disk before the next thing is done. A crash can leave a torn last line: it does not count.
 Lines before a "start" with other settings count for nothing.
 """
 

@@ -1,9 +1,9 @@
 """A lock on an open file that other processes respect and that dies with its holder, however it dies."""
 
-import os
+import sys
 from typing import IO
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     # A Windows lock keeps others from reading the locked bytes: lock one far beyond any content.

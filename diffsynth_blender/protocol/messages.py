@@ -1,7 +1,7 @@
 """Every message between host and worker, and nothing else. How they travel is in framing.py.
 
 Host to worker: requests. Worker to host: events. Pixels never travel: they lie in the job folder.
-Each accepted or refused `RunJob` is answered by exactly one terminal event (`JobDone`, `JobCancelled`, `JobFailed`), last.
+Each `RunJob`, accepted or refused, gets exactly one terminal event (`JobDone`, `JobCancelled`, `JobFailed`), last.
 """
 
 import math
@@ -41,7 +41,7 @@ class RunJob:
 
 @dataclass(frozen=True)
 class CancelJob:
-    """Host to worker: stop the job at its next step. Unknown or ended jobs are ignored: the answer may be on its way."""
+    """Host to worker: stop the job at its next step. Ignored for a job that is not there: it may just have ended."""
 
     job_id: str
 
@@ -126,6 +126,8 @@ Message: TypeAlias = Request | Event
 
 REQUESTS: tuple[type, ...] = (Hello, RunJob, CancelJob, Shutdown)
 EVENTS: tuple[type, ...] = (Ready, JobProgress, FrameDone, JobDone, JobCancelled, JobFailed)
+JOB_EVENTS = (JobProgress, FrameDone)
+"""What a running job may send; the terminal event is the server's to send."""
 TERMINAL_EVENTS = (JobDone, JobCancelled, JobFailed)
 MESSAGES: tuple[type, ...] = REQUESTS + EVENTS
 
@@ -136,12 +138,14 @@ def encode_message(message: Message) -> dict[str, object]:
 
 
 def decode_message(value: object) -> Message:
-    """The message in a JSON object. Raises `ProtocolError` for an unknown type, an unknown or missing key, a wrong type."""
+    """The message in a JSON object. Raises `ProtocolError` for an unknown type or key, a missing key, a wrong type."""
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
-        raise ProtocolError(f"not a message: {_shortened(value)}; a message is an object with a \"type\"")
+        raise ProtocolError(f'not a message: {_shortened(value)}; a message is an object with a "type"')
     kind = _MESSAGE_BY_NAME.get(value["type"])
     if kind is None:
-        raise ProtocolError(f"unknown message type {value['type']!r}; this end speaks protocol version {PROTOCOL_VERSION}")
+        raise ProtocolError(
+            f"unknown message type {value['type']!r}; this end speaks protocol version {PROTOCOL_VERSION}"
+        )
     expected = {field.name: field.type for field in fields(kind)}
     for key in value:
         if key != "type" and key not in expected:

@@ -1,1 +1,1 @@
-"""The worker process: serves the host's requests and runs jobs. Imports nothing by itself: the first answer must be quick."""
+"""The worker process: serves the host's requests and runs jobs. Imports nothing: the first answer must be quick."""

@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def take_stdout() -> IO[bytes]:
-    """The real stdout, for messages only. Whatever else is written there from now on, by C libraries too, goes to stderr."""
+    """The real stdout, for messages only. Whatever else writes to it from now on, C libraries too, goes to stderr."""
     sys.stdout.flush()
     descriptor = os.dup(1)
     os.dup2(2, 1)
@@ -42,7 +42,9 @@ def take_stdout() -> IO[bytes]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="diffsynth_blender.worker", description="The worker of DiffSynth for Blender.")
+    parser = argparse.ArgumentParser(
+        prog="diffsynth_blender.worker", description="The worker of DiffSynth for Blender."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve a host over stdin and stdout (the add-on starts this)")

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import IO, TextIO
 
-from ..protocol.errors import INTERNAL_KIND, DiffSynthError, JobCancelledError
+from ..protocol.errors import INTERNAL_KIND, JobCancelledError
 from ..protocol.framing import encode_line
 from ..protocol.messages import Event, FrameDone, JobCancelled, JobDone, JobFailed, JobProgress
 from .failure import describe_failure

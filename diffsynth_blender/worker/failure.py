@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..protocol.errors import INTERNAL_EXIT_CODE, INTERNAL_KIND, DiffSynthError, WorkerMemoryError
 
-# Out of memory comes as a class of its own from CUDA, but as a plain RuntimeError from torch's CPU allocator and from Warp.
+# CUDA out of memory is a class of its own; torch's CPU allocator and Warp raise a plain RuntimeError.
 _MEMORY_ERROR_CLASSES = ("MemoryError", "OutOfMemoryError")
 _MEMORY_ERROR_WORDS = ("DefaultCPUAllocator:", "CUDA out of memory", "CUDA error: out of memory", "Failed to allocate")
 

@@ -32,8 +32,9 @@ def run_job(
         )
     try:
         from .job import run_job as run
+
+        run(job_dir, frames=frames, on_event=on_event, is_cancelled=is_cancelled)
     except ModuleNotFoundError as error:
         raise PackageMissingError(
             f"{sys.executable}: has no package {error.name!r}; install the worker's requirements into it"
         ) from error
-    run(job_dir, frames=frames, on_event=on_event, is_cancelled=is_cancelled)

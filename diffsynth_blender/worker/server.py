@@ -17,6 +17,7 @@ from .. import __version__
 from ..protocol.errors import JobBusyError, JobCancelledError, ProtocolError
 from ..protocol.framing import encode_line, read_messages
 from ..protocol.messages import (
+    JOB_EVENTS,
     PROTOCOL_VERSION,
     CancelJob,
     Event,
@@ -86,9 +87,15 @@ class _Server:
     def _run(self, job: _AcceptedJob) -> Event:
         """Run one job and return its only terminal event. Nothing a job raises ends the worker."""
         job_id = job.request.job_id
-        send = ProgressFilter(lambda event: self._send(replace(event, job_id=job_id)))
+
+        def send(event: Event) -> None:
+            if not isinstance(event, JOB_EVENTS):
+                raise TypeError(f"a job may not send {type(event).__name__}")
+            self._send(replace(event, job_id=job_id))
+
         try:
-            self._run_job(Path(job.request.job_dir), job.request.frames, send, job.cancelled.is_set)
+            job_dir = Path(job.request.job_dir)
+            self._run_job(job_dir, job.request.frames, ProgressFilter(send), job.cancelled.is_set)
             return JobDone(job_id, job.request.job_dir)
         except JobCancelledError:
             return JobCancelled(job_id)

@@ -1,4 +1,4 @@
-"""A small valid job, as Python and as the JSON object in its file, for the tests of the packages around the protocol."""
+"""A small valid job, as Python and as the JSON object in its file, for every test that needs one."""
 
 import json
 from pathlib import Path

@@ -6,7 +6,11 @@ import pytest
 from diffsynth_blender.protocol import JobFailed, ProtocolError, RunJob, Shutdown
 from diffsynth_blender.protocol.framing import LINE_LIMIT, decode_line, encode_line, read_messages
 
-MESSAGES = [RunJob("job-1", "/shots/ü\u2028", (1, 2)), JobFailed("job-1", "internal", "two\nlines", "é\r\n"), Shutdown()]
+MESSAGES = [
+    RunJob("job-1", "/shots/ü\u2028", (1, 2)),
+    JobFailed("job-1", "internal", "two\nlines", "é\r\n"),
+    Shutdown(),
+]
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])

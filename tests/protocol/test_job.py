@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from diffsynth_blender.protocol import BadJobError, Control, load_job, output_path, save_job, settings_hash
-
 from tests.protocol.examples import example_job, example_value
 
 INFINITY, NAN = float("inf"), float("nan")
@@ -73,9 +72,7 @@ def test_every_key_is_required_and_no_other_allowed(tmp_path: Path, refused: Cal
 
 def test_suggests_the_key_that_was_meant(refused: Callable[[str, object], str]) -> None:
     """Say what to write instead of a misspelt key."""
-    assert (
-        refused("settings.strengh", 0.5) == "settings.strengh is not a known key; remove it or use 'strength'"
-    )
+    assert refused("settings.strengh", 0.5) == "settings.strengh is not a known key; remove it or use 'strength'"
     assert "known keys are kind, scale" in refused("settings.controls.0.xyz", 0.5)
 
 
@@ -164,7 +161,13 @@ def test_hash_is_of_all_that_decides_the_result() -> None:
     """Change with the shot and the settings; not with the device or the way a number is written."""
     job = example_job()
     same = [{"device": "cpu"}, {"guidance_scale": 5}]
-    different = [{"prompt": "x"}, {"seed": 1}, {"strength": 0.81}, {"deflicker": None}, {"controls": (Control("depth"),)}]
+    different = [
+        {"prompt": "x"},
+        {"seed": 1},
+        {"strength": 0.81},
+        {"deflicker": None},
+        {"controls": (Control("depth"),)},
+    ]
     hashes = {settings_hash(replace(job, settings=replace(job.settings, **change))) for change in different}
     assert len(hashes | {settings_hash(job)}) == len(different) + 1
     assert {settings_hash(replace(job, settings=replace(job.settings, **change))) for change in same} == {

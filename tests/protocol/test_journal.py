@@ -155,9 +155,9 @@ def test_no_folder(tmp_path: Path) -> None:
 
 def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     """Refuse a second worker in one line while the first lives; let it in once the first was killed."""
-    code = "import sys; from diffsynth_blender.protocol import Journal; j = Journal(sys.argv[1]); print(flush=True); input()"
+    code = "import sys; from diffsynth_blender.protocol import Journal; j = Journal(sys.argv[1]); print(); input()"
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-uc", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
     try:
         assert holder.stdout is not None and holder.stdout.readline()

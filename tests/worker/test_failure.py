@@ -1,0 +1,50 @@
+import pytest
+
+from diffsynth_blender.protocol import BadJobError, DeviceMissingError, JobBusyError, ModelMissingError
+from diffsynth_blender.worker.failure import describe_failure
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named like torch's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "exit_code"),
+    [
+        (BadJobError("x"), "bad_job", 2),
+        (JobBusyError("x"), "busy", 2),
+        (ModelMissingError("x"), "model_missing", 3),
+        (DeviceMissingError("x"), "device_missing", 3),
+        (MemoryError(), "out_of_memory", 4),
+        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory", 4),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:125] . DefaultCPUAllocator: can't allocate memory: you tried"),
+         "out_of_memory", 4),
+        (RuntimeError("Failed to allocate 8000000000 bytes on device 'cuda:0'"), "out_of_memory", 4),
+        (RuntimeError("shapes differ"), "internal", 1),
+        (ValueError("Failed to allocate a name"), "internal", 1),
+        (KeyError("a\nb"), "internal", 1),
+        (SystemExit(3), "internal", 1),
+        (AssertionError(), "internal", 1),
+    ],
+)  # fmt: skip
+def test_kinds(error: BaseException, kind: str, exit_code: int) -> None:
+    """Give each exception its kind and exit code, and one line that says something."""
+    failure = describe_failure(error)
+    assert (failure.kind, failure.exit_code) == (kind, exit_code)
+    assert failure.message and "\n" not in failure.message
+    assert type(error).__name__ in failure.traceback
+
+
+def test_real_torch_and_numpy() -> None:
+    """Recognise what the libraries really raise, by asking for more memory than any machine has."""
+    numpy, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    for allocate in (lambda: numpy.empty(2**58), lambda: torch.empty(2**58), lambda: torch.ones(2**45)):
+        with pytest.raises((MemoryError, RuntimeError)) as caught:
+            allocate()
+        assert describe_failure(caught.value).kind == "out_of_memory", caught.value
+
+
+def test_endless_messages_are_cut() -> None:
+    """Keep a failure small enough to travel as one message."""
+    failure = describe_failure(ValueError("x" * 10_000_000))
+    assert len(failure.message) < 3_000 and len(failure.traceback) < 100_000

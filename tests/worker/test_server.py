@@ -1,0 +1,130 @@
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from diffsynth_blender.protocol import (
+    Event,
+    Hello,
+    JobCancelledError,
+    JobDone,
+    JobFailed,
+    JobProgress,
+    Message,
+    Ready,
+    RunJob,
+    Shutdown,
+)
+from diffsynth_blender.protocol.framing import encode_line, read_messages
+from diffsynth_blender.worker.server import serve
+
+ROOT = Path(__file__).parents[2]
+SERVE = [sys.executable, "-m", "diffsynth_blender.worker", "serve"]
+
+
+def converse(*requests: Message) -> tuple[int, list[Message]]:
+    """Serve these requests over in-memory streams with a job that runs until it is cancelled."""
+
+    def run_job(
+        job_dir: Path, frames: tuple[int, int] | None, on_event: Callable[[Event], None], cancelled: Callable[[], bool]
+    ) -> None:
+        on_event(JobProgress("", "load", 0, 1))
+        while not cancelled():
+            time.sleep(0.01)
+        raise JobCancelledError("asked to")
+
+    out = io.BytesIO()
+    exit_code = serve(io.BytesIO(b"".join(encode_line(request) for request in requests)), out, run_job=run_job)
+    return exit_code, list(read_messages(io.BytesIO(out.getvalue())))
+
+
+def test_shutdown_cancels_and_ends() -> None:
+    """End the running job with its terminal event, then the process with exit code 0."""
+    exit_code, events = converse(Hello(1, ""), RunJob("job-1", "/shot", None), Shutdown())
+    assert exit_code == 0
+    assert [type(event).__name__ for event in events] == ["Ready", "JobProgress", "JobCancelled"]
+    assert all(event.job_id == "job-1" for event in events[1:])
+
+
+def test_an_idle_worker_ends_when_its_host_leaves() -> None:
+    """Take a closed pipe for a goodbye while nothing runs."""
+    assert converse() == (0, [])
+    exit_code, events = converse(Hello(1, ""))
+    assert exit_code == 0 and isinstance(events[0], Ready)
+
+
+@pytest.mark.parametrize(
+    ("requests", "words"),
+    [
+        ([Shutdown()], "the first request must be Hello, not Shutdown"),
+        ([Hello(1, ""), Hello(1, "")], "Hello is not a request at this point"),
+        ([Hello(1, ""), JobDone("", "")], "JobDone is not a request at this point"),
+    ],
+)
+def test_protocol_errors_end_the_worker(
+    requests: list[Message], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """End with one line on stderr when the host speaks another language."""
+    exit_code, _ = converse(*requests)
+    assert exit_code == 1 and words in capsys.readouterr().err
+
+
+def test_a_version_mismatch_names_both(capsys: pytest.CaptureFixture[str]) -> None:
+    """Answer a host of another version, so that it can tell its user, and do nothing else for it."""
+    exit_code, events = converse(Hello(99, "9.9.9"), RunJob("job-1", "/shot", None))
+    assert exit_code == 1 and [type(event) for event in events] == [Ready]
+    error = capsys.readouterr().err
+    assert "version 99" in error and "version 1" in error and "9.9.9" in error
+
+
+def test_ready_before_heavy_imports() -> None:
+    """Answer the greeting before torch or numpy is imported: the real process tells its imports."""
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", *SERVE[1:]],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    output, imports = process.communicate(encode_line(Hello(1, "")), timeout=60)
+    assert b"Ready" in output and process.returncode == 0
+    names = {line.rpartition("|")[2].strip() for line in imports.decode().splitlines()}
+    assert "diffsynth_blender.worker.server" in names
+    assert not names & {"torch", "numpy", "warp", "diffusers", "transformers", "OpenEXR", "PIL"}
+
+
+def test_a_bad_job_is_refused_before_heavy_imports(tmp_path: Path) -> None:
+    """Fail a job without a job file by message, and go on serving."""
+    process = subprocess.Popen(SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdin is not None and process.stdout is not None
+    with process:
+        for request in (Hello(1, ""), RunJob("a", str(tmp_path), None)):
+            process.stdin.write(encode_line(request))
+        process.stdin.flush()
+        events = read_messages(process.stdout)
+        assert isinstance(next(events), Ready)
+        failure = next(events)
+        assert isinstance(failure, JobFailed) and (failure.job_id, failure.kind) == ("a", "bad_job")
+        assert str(tmp_path / "job.json") in failure.message
+        process.stdin.write(encode_line(Shutdown()))
+        process.stdin.close()
+        assert list(events) == []
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_ctrl_c_in_the_terminal_is_the_hosts() -> None:
+    """Survive an interrupt: the host decides what becomes of its jobs."""
+    process = subprocess.Popen(SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdin is not None and process.stdout is not None
+    with process:
+        process.stdin.write(encode_line(Hello(1, "")))
+        process.stdin.flush()
+        assert b"Ready" in process.stdout.readline()
+        process.send_signal(2)
+        time.sleep(0.2)
+        process.stdin.write(encode_line(Shutdown()))
+        process.stdin.close()
+    assert process.returncode == 0
