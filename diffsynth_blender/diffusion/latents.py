@@ -5,7 +5,7 @@ divided by the VAE's scale factor, rounded up. The VAE always computes in float3
 detail, and the deflickering takes differences of its outputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from diffusers import AutoencoderKL
@@ -77,6 +77,6 @@ def fixed_noise(count: int, shape: tuple[int, int, int], *, seed: int) -> torch.
     return noise.expand(count, -1, -1, -1).clone()
 
 
-def independent_noise(frames: tuple[int, ...], shape: tuple[int, int, int], *, seed: int) -> torch.Tensor:
+def independent_noise(frames: Sequence[int], shape: tuple[int, int, int], *, seed: int) -> torch.Tensor:
     """Noise drawn for each frame on its own (T, C, h, w), from the seed and the frame's number: the per-frame baseline."""
     return torch.cat([fixed_noise(1, shape, seed=seed + 1_000_003 * (1 + frame)) for frame in frames])

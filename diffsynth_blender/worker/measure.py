@@ -1,0 +1,94 @@
+"""Measure a finished job from the files it wrote, and write report.json and compare.png."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..blending.metrics import remap, sharpness, warp_error
+from ..motion.clip import Clip
+from ..protocol import Job, baseline_path, output_path
+from .compare import COLUMNS, GAIN, write_compare
+from .inputs import read_frame
+from .report import Report, Sharpness, Temporal, versions
+
+Read = Callable[[int], np.ndarray]
+"""Index of a frame in the shot → the frame (H, W, 3) in [0, 1]."""
+
+
+def measure(
+    job: Job, job_dir: Path, clip: Clip, *, device: str, run_id: str, seconds: dict[str, float]
+) -> None:
+    """Write JOB/report.json, and JOB/compare.png where the job has independent frames to compare with.
+
+    Args:
+        job: the job; every frame of its shot is written.
+        job_dir: the job folder.
+        clip: the motion of the whole shot.
+        device: the device in words.
+        run_id: hash of all that decided the result.
+        seconds: time by part.
+    """
+    shot = job.shot
+
+    def reader(path_of: Callable[[Path, int], Path]) -> Read:
+        return lambda index: read_frame(path_of(job_dir, shot.frames[index]), job)
+
+    source, result = reader(shot.source_path), reader(output_path)
+    baseline = reader(baseline_path) if job.settings.baseline else None
+
+    def clip_error(read: Read) -> float:
+        # A clip in which nothing is ever seen twice has no pair that could disagree.
+        return warp_error(_every(read, len(shot.frames)), clip.field) or 0.0
+
+    def clip_sharpness(read: Read) -> float:
+        value = sharpness(_every(read, len(shot.frames)))
+        assert value is not None  # a job has at least one frame
+        return value
+
+    Report(
+        frames=len(shot.frames),
+        width=shot.width,
+        height=shot.height,
+        device=device,
+        temporal=Temporal(clip_error(source), baseline and clip_error(baseline), clip_error(result)),
+        sharpness=Sharpness(clip_sharpness(source), baseline and clip_sharpness(baseline), clip_sharpness(result)),
+        settings_hash=run_id,
+        seconds={name: round(value, 2) for name, value in seconds.items()},
+        versions=versions(shot.blender),
+    ).write(job_dir)
+    if baseline is not None and len(shot.frames) > 1:
+        _compare(job_dir, len(shot.frames), clip, source, baseline, result)
+
+
+def _every(read: Read, count: int) -> Iterator[np.ndarray]:
+    return (read(index) for index in range(count))
+
+
+def _compare(job_dir: Path, count: int, clip: Clip, source: Read, baseline: Read, result: Read) -> None:
+    """Consecutive frames from the middle of the shot; each difference is to the frame before, along the motion."""
+    columns = min(COLUMNS, count - 1)
+    first = max(1, (count - columns) // 2)
+    shown = range(first, first + columns)
+
+    def flicker(read: Read) -> np.ndarray:
+        frames = []
+        for index in shown:
+            field = clip.field(index, index - 1)
+            change = np.abs(remap(read(index - 1), field) - read(index))
+            frames.append(np.where(field[..., 2:] > 0.0, GAIN * change, 0.0))
+        return np.stack(frames)
+
+    def row(read: Read) -> np.ndarray:
+        return np.stack([read(index) for index in shown])
+
+    write_compare(
+        job_dir,
+        [
+            ("source render", row(source)),
+            ("independent frames", row(baseline)),
+            ("DiffSynth", row(result)),
+            (f"flicker of independent frames (x{GAIN:g})", flicker(baseline)),
+            (f"flicker of DiffSynth (x{GAIN:g})", flicker(result)),
+        ],
+    )

@@ -1,0 +1,82 @@
+"""A job folder as the host writes it, of a scene whose passes are known in closed form: no Blender needed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+from PIL import Image
+
+from diffsynth_blender.protocol import Camera, Deflicker, Job, Settings, Shot, save_job
+from tests.reference.scene import BACKGROUND_DEPTH, Scene, demo_scene
+
+CHANNELS = {
+    "depth": ("exact.Depth.Z",),
+    "normal": ("exact.Normal.X", "exact.Normal.Y", "exact.Normal.Z"),
+    "vector": ("exact.Vector.X", "exact.Vector.Y", "exact.Vector.Z", "exact.Vector.W"),
+    "position": ("exact.Position.X", "exact.Position.Y", "exact.Position.Z"),
+    "object": ("exact.CryptoObject00.r",),
+}
+
+
+def write_passes(path: Path, scene: Scene, frame: int, *, leave_out: str = "", nan_in: str = "") -> None:
+    """Write the exact passes of a frame as an EXR file, or one that lacks a pass or holds a NaN."""
+    passes = scene.passes(frame)
+    values = {
+        "depth": passes.depth[..., None],
+        "normal": passes.normal,
+        "vector": passes.vector,
+        "position": passes.position,
+        "object": passes.object_id.view(np.float32)[..., None],
+    }
+    if nan_in:
+        values[nan_in] = values[nan_in].copy()
+        values[nan_in][3, 5, 0] = np.nan
+    planes = {
+        channel: np.ascontiguousarray(values[name][..., i], dtype=np.float32)
+        for name, channels in CHANNELS.items()
+        if name != leave_out
+        for i, channel in enumerate(channels)
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, planes).write(str(path))
+
+
+def write_job_folder(job_dir: Path, *, frames: int = 5, model: str = "demo", scene: Scene | None = None, **settings) -> Job:
+    """Write job.json, source frames and passes; returns the job."""
+    scene = scene or demo_scene(64, 48)
+    numbers = tuple(range(1, frames + 1))
+    shot = Shot(
+        name="closed form",
+        blender="none",
+        engine="CYCLES",
+        width=scene.width,
+        height=scene.height,
+        fps=(24, 1),
+        frames=numbers,
+        pass_frames=numbers,
+        source="source/{frame:04d}.png",
+        passes="passes/{frame:04d}.exr",
+        channels=CHANNELS,
+        background_depth=BACKGROUND_DEPTH,
+        sample_offset=(0.0, 0.0),
+        cameras=tuple(
+            Camera(
+                frame,
+                tuple(map(tuple, scene.camera(frame).world_to_camera.tolist())),
+                tuple(map(tuple, scene.camera(frame).projection.tolist())),
+            )
+            for frame in numbers
+        ),
+    )
+    defaults = Settings(
+        prompt="clay", model=model, steps=6, strength=0.7, guidance_scale=2.0, deflicker=Deflicker(window=2), device="cpu"
+    )
+    job = Job(shot, replace(defaults, **settings))
+    save_job(job, job_dir)
+    (job_dir / "source").mkdir(exist_ok=True)
+    for frame in numbers:
+        picture = np.rint(scene.picture(frame, samples=2) * 255).astype(np.uint8)
+        Image.fromarray(picture).save(shot.source_path(job_dir, frame))
+        write_passes(shot.passes_path(job_dir, frame), scene, frame)
+    return job
