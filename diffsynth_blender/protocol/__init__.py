@@ -9,6 +9,7 @@ from .errors import (
     ModelMissingError,
     PackageMissingError,
     ProtocolError,
+    StorageError,
     WorkerDiedError,
     WorkerMemoryError,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "Settings",
     "Shot",
     "Shutdown",
+    "StorageError",
     "WorkerDiedError",
     "WorkerMemoryError",
     "baseline_path",

@@ -1,7 +1,7 @@
 """The errors a job can end with. Each carries the word the host sees and the exit code a script sees.
 
 A message is one complete line: what is wrong, in which file, and what to do about it.
-Anything that is not a `DiffSynthError` is a bug: kind "internal", exit code 1, with its traceback.
+Anything else is a bug: kind "internal", exit code 1, with its traceback.
 """
 
 INTERNAL_KIND = "internal"
@@ -56,6 +56,12 @@ class WorkerMemoryError(DiffSynthError):
 
     kind = "out_of_memory"
     exit_code = 4
+
+
+class StorageError(DiffSynthError):
+    """The disk is full, or a file may not be written. Finished frames stay; the job goes on once there is room."""
+
+    kind = "storage"
 
 
 class JobCancelledError(DiffSynthError):

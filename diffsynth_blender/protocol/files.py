@@ -1,5 +1,6 @@
 """Writing files so that a reader, or the next run after a crash, sees the old one or the new one, never half of one."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -51,11 +52,14 @@ def file_sha256(path: Path) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut. Windows cannot open folders and needs no such step."""
+    """Make a rename survive a power cut. Windows cannot open folders, some network file systems cannot sync them."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)

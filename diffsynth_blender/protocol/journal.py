@@ -83,14 +83,18 @@ class Journal:
             self._file: IO[bytes] = path.open("ab")
         except OSError as error:
             raise BadJobError(f"{path}: cannot be written: {error.strerror}; make the job folder writable") from None
-        if not try_lock(self._file):
-            self._file.close()
-            raise JobBusyError(f"{self._job_dir}: another worker runs this job; wait for it or stop it")
         try:
+            if not try_lock(self._file):
+                raise JobBusyError(f"{self._job_dir}: another worker runs this job; wait for it or stop it")
             self._found = read_journal(self._job_dir)
         except BadJobError:
             self._file.close()
             raise
+        except OSError as error:  # a file system without locks
+            self._file.close()
+            raise BadJobError(
+                f"{path}: cannot be locked: {error.strerror}; move the job to another disk"
+            ) from None
         _cut_torn_line(path)
         for folder in (output_path(job_dir, 0).parent, baseline_path(job_dir, 0).parent, self._job_dir / CACHE_FOLDER):
             remove_parts(folder)

@@ -1,6 +1,7 @@
 """`run JOB`: one job from the command line, without a host. For people, scripts and render farms.
 
-Exit codes: 0 done, 1 a bug, 2 bad job, 3 model, device or package missing, 4 out of memory, 130 cancelled.
+Exit codes: 0 done, 1 a bug or a disk that cannot be written, 2 bad job, 3 model, device or package missing,
+4 out of memory, 130 cancelled.
 """
 
 import signal

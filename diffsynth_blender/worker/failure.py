@@ -1,13 +1,15 @@
 """What to tell the host or the shell about an exception. Must not import torch to recognise torch's."""
 
+import errno
 import traceback
 from dataclasses import dataclass
 
-from ..protocol.errors import INTERNAL_EXIT_CODE, INTERNAL_KIND, DiffSynthError, WorkerMemoryError
+from ..protocol.errors import INTERNAL_EXIT_CODE, INTERNAL_KIND, DiffSynthError, StorageError, WorkerMemoryError
 
 # CUDA out of memory is a class of its own; torch's CPU allocator and Warp raise a plain RuntimeError.
 _MEMORY_ERROR_CLASSES = ("MemoryError", "OutOfMemoryError")
 _MEMORY_ERROR_WORDS = ("DefaultCPUAllocator:", "CUDA out of memory", "CUDA error: out of memory", "Failed to allocate")
+_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 MESSAGE_LIMIT, TRACEBACK_LIMIT = 2_000, 50_000  # characters: some libraries put whole arrays into their messages
 
@@ -37,6 +39,10 @@ def describe_failure(error: BaseException) -> Failure:
         return Failure(
             WorkerMemoryError.kind, WorkerMemoryError.exit_code, f"{advice} ({message or type(error).__name__})", where
         )
+    if isinstance(error, OSError) and error.errno in _STORAGE_ERRORS:
+        place = f"{error.filename}: " if error.filename else ""
+        advice = f"{place}cannot be written: {error.strerror}; make room or give permission, then run the job again"
+        return Failure(StorageError.kind, StorageError.exit_code, advice, where)
     return Failure(INTERNAL_KIND, INTERNAL_EXIT_CODE, f"{type(error).__name__}: {message}", where)
 
 

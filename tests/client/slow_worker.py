@@ -18,7 +18,7 @@ from diffsynth_blender.worker.__main__ import take_stdout
 from diffsynth_blender.worker.cli import run
 from diffsynth_blender.worker.server import end_with_parent, serve
 
-STEP_SECONDS = 0.1
+STEP_SECONDS = 0.25
 STEP_COUNT = 1000
 
 

@@ -219,13 +219,13 @@ def test_poll_never_waits(start: Start, job_dir: JobDir) -> None:
 
 def test_close_leaves_no_process(start: Start, wait: Wait, job_dir: JobDir) -> None:
     """End an idle worker at once, and one that is stuck after the grace period."""
-    for name, expected in ((None, 1.5), ("steps", 1.5), ("stuck", 2.0)):
+    for name, grace in ((None, 20.0), ("steps", 20.0), ("stuck", 1.0)):
         session = start()
         if name:
             session.submit(job_dir(name))
             wait(session, JobProgress)
         before = time.monotonic()
-        session.close(grace=1.0)
-        assert time.monotonic() - before < expected
+        session.close(grace)
+        assert time.monotonic() - before < 5.0
         assert not is_running(session.process.pid)
         session.close()  # a second time: harmless

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from diffsynth_blender.protocol import BadJobError, DeviceMissingError, JobBusyError, ModelMissingError
@@ -42,6 +44,16 @@ def test_real_torch_and_numpy() -> None:
         with pytest.raises((MemoryError, RuntimeError)) as caught:
             allocate()
         assert describe_failure(caught.value).kind == "out_of_memory", caught.value
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' device that is always full")
+def test_a_full_disk(tmp_path: Path) -> None:
+    """Take a full disk, and a folder that is none, for what they are: no bug, and nothing wrong with the job."""
+    with pytest.raises(OSError, match="No space") as caught, Path("/dev/full").open("wb", buffering=0) as file:
+        file.write(b"x")
+    failure = describe_failure(caught.value)
+    assert (failure.kind, failure.exit_code) == ("storage", 1) and "No space left" in failure.message
+    assert describe_failure(FileNotFoundError(2, "No such file", str(tmp_path))).kind == "internal"
 
 
 def test_endless_messages_are_cut() -> None:
