@@ -92,9 +92,7 @@ class Journal:
             raise
         except OSError as error:  # a file system without locks
             self._file.close()
-            raise BadJobError(
-                f"{path}: cannot be locked: {error.strerror}; move the job to another disk"
-            ) from None
+            raise BadJobError(f"{path}: cannot be locked: {error.strerror}; move the job to another disk") from None
         _cut_torn_line(path)
         for folder in (output_path(job_dir, 0).parent, baseline_path(job_dir, 0).parent, self._job_dir / CACHE_FOLDER):
             remove_parts(folder)
