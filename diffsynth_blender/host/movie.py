@@ -1,0 +1,71 @@
+"""An edit scene, or the source frames of a job folder -> an H.264 movie, encoded by Blender itself.
+
+The movie is rendered from a scene that exists only meanwhile: no output setting of the artist's scenes is touched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..protocol import BadJobError, load_job
+from .strip import fit_edit_scene, held_paths, new_edit_scene, new_image_strip
+
+
+def render_movie(edit_scene: bpy.types.Scene, path: Path | str) -> Path:
+    """Encode the frame range of an edit scene (see `strip.insert_strip`) as MP4; returns the path.
+
+    Raises BadJobError when the frame size is odd, which H.264 cannot store.
+    """
+    scene = edit_scene.copy()
+    try:
+        return _encode(scene, Path(path))
+    finally:
+        bpy.data.scenes.remove(scene)
+
+
+def render_source_movie(job_dir: Path | str, path: Path | str) -> Path:
+    """Encode the source frames of a job folder as MP4; returns the path.
+
+    Raises BadJobError when the frame size is odd, or a frame is missing.
+    """
+    job_dir = Path(job_dir).resolve()
+    shot = load_job(job_dir).shot
+    paths = held_paths(shot, lambda frame: shot.source_path(job_dir, frame))
+    scene = new_edit_scene("DiffSynth source")
+    try:
+        fit_edit_scene(scene, shot)
+        new_image_strip(scene, "Source", paths, shot.frames[0], 1)
+        return _encode(scene, Path(path))
+    finally:
+        bpy.data.scenes.remove(scene)
+
+
+def _encode(scene: bpy.types.Scene, path: Path) -> Path:
+    """Set up a throw-away scene for a good, widely playable MP4, and render it."""
+    path = path.resolve()
+    render, image, ffmpeg = scene.render, scene.render.image_settings, scene.render.ffmpeg
+    if render.resolution_x % 2 or render.resolution_y % 2:
+        size = f"{render.resolution_x}x{render.resolution_y}"
+        raise BadJobError(f"{path}: a movie needs an even frame size, this shot is {size}; change the render size")
+    # Order matters: the media type (5.0 and later) decides which file formats exist, the container which codecs do.
+    if hasattr(image, "media_type"):
+        image.media_type = "VIDEO"
+    image.file_format = "FFMPEG"
+    image.color_mode = "RGB"
+    ffmpeg.format = "MPEG4"
+    ffmpeg.codec = "H264"
+    ffmpeg.constant_rate_factor = "HIGH"
+    ffmpeg.ffmpeg_preset = "GOOD"
+    ffmpeg.gopsize = 12  # a key frame every half second: quick seeking in a short shot
+    ffmpeg.use_autosplit = False
+    ffmpeg.audio_codec = "NONE"
+    render.filepath = str(path)
+    render.use_file_extension = False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    bpy.ops.render.render(animation=True, scene=scene.name)
+    if not path.is_file():
+        raise BadJobError(f"{path}: Blender wrote no movie; its messages above say why")
+    return path

@@ -1,0 +1,146 @@
+"""Stylised frames -> an image strip in an edit scene of its own, where they are shown and rendered bit for bit.
+
+Result frames are display-referred sRGB. The sequencer leaves them alone only under the view transform Standard, and the
+shot's own scene hardly ever uses that one, so each shot gets a second scene made for editing. Nothing here renders or
+knows about the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+
+from ..protocol import BadJobError, Shot, load_job, output_path
+
+SHOT_KEY = "diffsynth_shot"  # custom property of an edit scene: the shot's scene
+
+
+def insert_strip(shot_scene: bpy.types.Scene, job_dir: Path | str) -> bpy.types.ImageStrip:
+    """Show the results of a job folder as a strip in the shot's edit scene; returns the strip.
+
+    The strip starts at the shot's first frame and ends at its last one. When only every n-th frame was stylised, each
+    result is held until the next one, so that timing and sound stay right. The same job folder again updates its strip
+    in place (its channel, and effects and keyframes on it survive); another job folder of the same shot gets a strip on
+    the channel above.
+
+    Raises BadJobError when a result frame is missing.
+    """
+    job_dir = Path(job_dir).resolve()
+    shot = load_job(job_dir).shot
+    paths = held_paths(shot, lambda frame: output_path(job_dir, frame))
+    edit_scene = find_edit_scene(shot_scene) or new_edit_scene(f"{shot_scene.name} Stylised", shot_scene)
+    fit_edit_scene(edit_scene, shot)
+    strips = strips_of(edit_scene)
+    strip = next((strip for strip in strips if _shows_folder(strip, paths[0].parent)), None)
+    if strip is None:
+        channel = 1 + max((strip.channel for strip in strips), default=0)
+        return new_image_strip(edit_scene, "Stylised", paths, shot.frames[0], channel)
+    update_image_strip(strip, paths, shot.frames[0])
+    return strip
+
+
+def held_paths(shot: Shot, path_of: Callable[[int], Path]) -> list[Path]:
+    """The image shown at every scene frame from the first to the last one, given the image of each frame of the shot.
+
+    Raises BadJobError naming the frames whose image does not exist.
+    """
+    missing = [frame for frame in shot.frames if not path_of(frame).is_file()]
+    if missing:
+        listed = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+        raise BadJobError(
+            f"{path_of(missing[0]).parent}: {len(missing)} of {len(shot.frames)} frames are missing ({listed}); "
+            "run the job again to make them"
+        )
+    following = (*shot.frames[1:], shot.frames[-1] + 1)
+    return [path_of(frame) for frame, end in zip(shot.frames, following, strict=True) for _ in range(frame, end)]
+
+
+def find_edit_scene(shot_scene: bpy.types.Scene) -> bpy.types.Scene | None:
+    """The edit scene of a shot, found by the link it keeps and not by its name, so both may be renamed."""
+    return next((scene for scene in bpy.data.scenes if scene.get(SHOT_KEY) == shot_scene), None)
+
+
+def new_edit_scene(name: str, shot_scene: bpy.types.Scene | None = None) -> bpy.types.Scene:
+    """An empty scene with a sequencer, linked to its shot when one is given."""
+    scene = bpy.data.scenes.new(name)
+    scene.sequence_editor_create()
+    if shot_scene is not None:
+        scene[SHOT_KEY] = shot_scene
+    return scene
+
+
+def fit_edit_scene(scene: bpy.types.Scene, shot: Shot) -> None:
+    """Size, speed and frame range of the shot, and the only colour settings that keep sRGB frames bit-exact.
+
+    Raises BadJobError when Blender runs with a colour configuration that lacks them.
+    """
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = shot.width, shot.height, 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    render.fps = round(shot.fps[0] / shot.fps[1])
+    render.fps_base = render.fps * shot.fps[1] / shot.fps[0]  # 24000/1001 is 24 over a base of 1.001 in Blender
+    render.use_border = False
+    render.use_sequencer = True
+    render.dither_intensity = 0.0
+    scene.frame_start, scene.frame_end = shot.frames[0], shot.frames[-1]
+    scene.frame_set(shot.frames[0])
+    view = scene.view_settings
+    try:
+        scene.display_settings.display_device = "sRGB"
+        view.view_transform = "Standard"
+        scene.sequencer_colorspace_settings.name = "sRGB"
+    except TypeError as error:
+        raise BadJobError(
+            f"this colour configuration lacks what shows the frames exactly ({error}); use Blender's own configuration"
+        ) from error
+    view.look = "None"
+    view.exposure, view.gamma = 0.0, 1.0
+    view.use_curve_mapping = False
+    if hasattr(view, "use_white_balance"):  # since 4.3
+        view.use_white_balance = False
+
+
+def strips_of(scene: bpy.types.Scene) -> bpy.types.StripsTopLevel:
+    """The top-level strips of a scene's sequencer, which were called sequences up to 4.3."""
+    editor = scene.sequence_editor_create()
+    # Not `or`: an empty collection is falsy.
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def new_image_strip(
+    scene: bpy.types.Scene, name: str, paths: list[Path], frame_start: int, channel: int
+) -> bpy.types.ImageStrip:
+    """A strip of images of one folder, one a frame, unscaled."""
+    strip = strips_of(scene).new_image(name, str(paths[0]), channel, frame_start, fit_method="ORIGINAL")
+    strip.colorspace_settings.name = "sRGB"
+    update_image_strip(strip, paths, frame_start)
+    return strip
+
+
+def update_image_strip(strip: bpy.types.ImageStrip, paths: list[Path], frame_start: int) -> None:
+    """Make an image strip show these images from `frame_start` on, untrimmed."""
+    strip.directory = _blend_path(paths[0].parent)
+    elements = strip.elements
+    while len(elements) > len(paths):
+        elements.pop(len(elements) - 1)
+    for element, path in zip(elements, paths, strict=False):
+        element.filename = path.name
+    for path in paths[len(elements) :]:
+        elements.append(path.name)
+    strip.frame_offset_start = strip.frame_offset_end = 0
+    strip.frame_start = frame_start
+    strip.invalidate_cache("RAW")  # the files may have changed under the same names
+
+
+def _shows_folder(strip: bpy.types.Strip, folder: Path) -> bool:
+    """Whether this is an image strip of that folder, however the path to it is written."""
+    return strip.type == "IMAGE" and Path(bpy.path.abspath(strip.directory)).resolve() == folder
+
+
+def _blend_path(folder: Path) -> str:
+    """The folder relative to the saved .blend, so that file and job folder can be moved together; else absolute."""
+    if bpy.data.filepath and Path(bpy.data.filepath).drive == folder.drive:
+        return bpy.path.relpath(str(folder)) + "/"
+    return str(folder) + "/"
