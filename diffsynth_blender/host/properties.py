@@ -26,7 +26,7 @@ class DiffsynthSettings(bpy.types.PropertyGroup):
     )
     strength: FloatProperty(
         name="Style Strength",
-        description="How far the result may leave the rendered colours: near 0 keeps them, 1 keeps only shape and motion",
+        description="How far the result may leave the rendered colours: near 0 keeps them, 1 keeps only the shapes",
         default=0.8,
         min=0.05,
         max=1.0,
@@ -98,7 +98,7 @@ class DiffsynthSettings(bpy.types.PropertyGroup):
     )
     use_deflicker: BoolProperty(
         name="Hold Steady",
-        description="Average each frame with its neighbours along the scene's exact motion, so that the result does not flicker",
+        description="Average each frame with its neighbours along the scene's exact motion, so that nothing flickers",
         default=True,
     )
     window: IntProperty(
@@ -127,15 +127,13 @@ class DiffsynthSettings(bpy.types.PropertyGroup):
     )
     reuse_capture: BoolProperty(
         name="Reuse Rendered Frames",
-        description="Keep the frames rendered for the last run and only stylise again. Turn off after changing the scene",
+        description="Keep the frames rendered for the last run, only stylise again. Turn off after changing the scene",
         default=False,
     )
 
 
 def to_settings(chosen: DiffsynthSettings) -> Settings:
     """The part of job.json that the artist chooses. Raises BadJobError when a choice is incomplete."""
-    if not chosen.prompt.strip():
-        raise BadJobError("the prompt is empty; describe what the shot should look like")
     return Settings(
         prompt=chosen.prompt,
         negative_prompt=chosen.negative_prompt,
@@ -150,9 +148,14 @@ def to_settings(chosen: DiffsynthSettings) -> Settings:
             for kind, scale in (("depth", chosen.depth_scale), ("normal", chosen.normal_scale))
             if scale > 0
         ),
-        deflicker=Deflicker(window=chosen.window) if chosen.use_deflicker else None,
+        deflicker=to_deflicker(chosen.window if chosen.use_deflicker else 0),
         device=chosen.device.lower(),
     )
+
+
+def to_deflicker(window: int) -> Deflicker | None:
+    """Deflickering over so many neighbours on either side; none without neighbours."""
+    return Deflicker(window=window) if window else None
 
 
 def frame_range(scene: bpy.types.Scene) -> tuple[int, int, int]:

@@ -1,0 +1,32 @@
+"""Everything Blender is told about: one tuple of classes, and what is attached beside them. Start reading here."""
+
+import atexit
+
+import bpy
+
+from . import command, operators, panels, preferences, properties, pump
+
+CLASSES = (*properties.CLASSES, *preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+
+
+def register() -> None:
+    """Called by Blender when the extension is enabled; a script that imports the package plainly may call it too."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    properties.register()
+    pump.register()
+    command.register()
+    # Where Blender does not disable its add-ons before it ends: leaves no worker behind, and the wheels of 4.2 and 4.5
+    # crash or hang at exit while anything of ours is registered.
+    atexit.register(unregister)
+
+
+def unregister() -> None:
+    """Undo `register`, the last thing first; ends a running job."""
+    atexit.unregister(unregister)
+    command.unregister()
+    pump.unregister()
+    properties.unregister()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
+

@@ -1,0 +1,165 @@
+"""The whole product as three calls, for scripts inside Blender and for the bpy module.
+
+    job_dir = api.capture(scene, "job", settings=Settings(prompt="clay"))
+    api.stylise(job_dir)
+    strip = api.insert_strip(scene, job_dir)
+
+Each blocks until it is done; the interface does the same in steps (see `pump.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+
+from ..client import WorkerProcess, WorkerSession
+from ..protocol import (
+    BadJobError,
+    DeviceMissingError,
+    DiffSynthError,
+    Event,
+    JobBusyError,
+    JobCancelled,
+    JobCancelledError,
+    JobDone,
+    JobFailed,
+    ModelMissingError,
+    ProtocolError,
+    Settings,
+    WorkerDiedError,
+    WorkerMemoryError,
+)
+from .capture import Capture, CaptureStatus
+from .preferences import worker_python as find_worker_python
+from .reuse import change_settings, is_unchanged, record_origin
+from .strip import insert_strip
+
+__all__ = ["capture", "check_ready", "insert_strip", "new_session", "stylise"]
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package, for the worker's import path
+POLL_SECONDS = 0.05  # fast enough for a progress line, slow enough to cost nothing beside the worker
+
+ERRORS = {
+    error.kind: error
+    for error in (
+        BadJobError,
+        DeviceMissingError,
+        JobBusyError,
+        JobCancelledError,
+        ModelMissingError,
+        ProtocolError,
+        WorkerDiedError,
+        WorkerMemoryError,
+    )
+}
+
+
+def capture(
+    scene: bpy.types.Scene,
+    job_dir: Path | str,
+    *,
+    settings: Settings,
+    frame_start: int | None = None,
+    frame_end: int | None = None,
+    frame_step: int | None = None,
+    overwrite: bool = False,
+    reuse: bool = False,
+    on_status: Callable[[CaptureStatus], None] | None = None,
+) -> Path:
+    """Render source frames and exact passes of a scene into a job folder; returns the folder.
+
+    Args:
+        scene: The artist's scene; afterwards it is as it was.
+        job_dir: The job folder.
+        settings: How the shot will be stylised.
+        frame_start: First scene frame; the scene's own by default, as for the next two.
+        frame_end: Last scene frame.
+        frame_step: Stylise every how many-th frame.
+        overwrite: Replace a job that the folder already holds.
+        reuse: Render nothing if the folder holds this very shot already (see `reuse.py`), only change its settings.
+        on_status: Called after every render. An exception from it cancels the capture.
+
+    Raises:
+        CaptureError: The scene or the folder is refused, or a render failed.
+        JobCancelledError: The render was cancelled in Blender.
+    """
+    job_dir = Path(job_dir).resolve()
+    start = scene.frame_start if frame_start is None else frame_start
+    end = scene.frame_end if frame_end is None else frame_end
+    step = scene.frame_step if frame_step is None else frame_step
+    frames = range(start, end + 1, max(1, step))
+    if reuse and is_unchanged(scene, job_dir, frames):
+        change_settings(job_dir, settings)
+        return job_dir
+    capturing = Capture(
+        scene, job_dir, settings=settings, frame_start=start, frame_end=end, frame_step=step, overwrite=overwrite
+    )
+    for status in capturing.run_blocking():
+        if on_status:
+            on_status(status)
+    if capturing.status.state != "done":
+        raise JobCancelledError("the render was cancelled; capture again to render the shot from its start")
+    record_origin(scene, job_dir, frames)
+    return job_dir
+
+
+def stylise(
+    job_dir: Path | str,
+    *,
+    worker_python: Path | str | None = None,
+    frames: tuple[int, int] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> JobDone:
+    """Run or resume a job folder in a worker process of its own, and wait for its end.
+
+    Args:
+        job_dir: The job folder.
+        worker_python: The worker's interpreter; by default the preference, else the environment variable.
+        frames: First and last scene frame to write; all by default.
+        on_event: Receives every progress event and finished frame.
+        is_cancelled: Asked all the time; once true, the job stops at its next step.
+
+    Raises:
+        DiffSynthError: Of the kind that says why the job did not end well; finished frames stay.
+    """
+    with new_session(worker_python) as session:
+        job_id = session.submit(Path(job_dir).resolve(), frames)
+        cancel_sent = False
+        while True:
+            for event in session.poll():
+                if isinstance(event, JobDone):
+                    return event
+                if isinstance(event, JobFailed):
+                    raise error_of(event)
+                if isinstance(event, JobCancelled):
+                    raise JobCancelledError("cancelled; the same job folder goes on where it stopped")
+                if on_event:
+                    on_event(event)
+            if is_cancelled() and not cancel_sent:
+                session.cancel(job_id)
+                cancel_sent = True
+            time.sleep(POLL_SECONDS)
+
+
+def check_ready(settings: Settings, worker_python: Path | str | None = None) -> None:
+    """Find what is certain to fail after the render, before it. Raises DeviceMissingError or ModelMissingError."""
+    find_worker_python(worker_python)
+    if settings.model != "demo" and not (Path(settings.model) / "model_index.json").is_file():
+        raise ModelMissingError(f"{settings.model}: holds no model_index.json; choose the folder of a diffusers model")
+
+
+def new_session(worker_python: Path | str | None = None) -> WorkerSession:
+    """Start a worker. Raises DeviceMissingError or WorkerDiedError when its interpreter is unknown or cannot start."""
+    return WorkerSession(WorkerProcess(find_worker_python(worker_python), PACKAGE_ROOT))
+
+
+def error_of(event: JobFailed) -> DiffSynthError:
+    """A failure reported by the worker as the exception it was there; the worker's traceback is a note on it."""
+    error = ERRORS.get(event.kind, DiffSynthError)(event.message)
+    if event.traceback:
+        error.add_note(event.traceback)
+    return error

@@ -1,0 +1,297 @@
+"""`blender -b shot.blend --command diffsynth run --prompt "..." --output DIR`: everything without an interface.
+
+Also a plain function in the bpy module: `command.run(["run", "--prompt", "clay", "--output", "job"])`.
+Exit codes: 0 done, 1 a bug, 2 bad arguments, scene or job, 3 model, device or worker missing, 4 out of memory,
+130 cancelled. Every error that is not a bug is one line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+
+from ..protocol import (
+    DEVICES,
+    BadJobError,
+    DiffSynthError,
+    Event,
+    FrameDone,
+    JobCancelledError,
+    JobProgress,
+    Settings,
+    load_job,
+    output_path,
+    read_journal,
+)
+from . import api, movie, properties
+from .capture import CaptureStatus
+from .capture_checks import CaptureError
+from .strip import find_edit_scene
+
+PROGRAM = "diffsynth"
+PROGRESS_SECONDS = 2.0  # between two progress lines: readable in a farm's log
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line, without the program's name, and return its exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as end:  # argparse has printed the help, or what is wrong with the arguments
+        return int(end.code or 0)
+    with _cancel_on_signals() as cancelled:
+        try:
+            options.action(options, cancelled)
+        except DiffSynthError as error:
+            _say(f"error: {error}")
+            return error.exit_code
+        except CaptureError as error:
+            _say(f"error: {error}")
+            return BadJobError.exit_code
+        except KeyboardInterrupt:
+            _say("cancelled")
+            return JobCancelledError.exit_code
+    return 0
+
+
+def register() -> None:
+    """Make the command known to `blender --command`."""
+    _handles.append(bpy.utils.register_cli_command(PROGRAM, run))
+
+
+def unregister() -> None:
+    """Take it away again."""
+    bpy.utils.unregister_cli_command(_handles.pop())
+
+
+_handles: list[object] = []
+
+
+def _run(options: argparse.Namespace, cancelled: threading.Event) -> None:
+    """Capture, stylise, strip, save."""
+    api.check_ready(_settings(options), options.worker_python)  # before rendering for hours
+    _capture(options, cancelled)
+    _stylise(options, cancelled)
+    scene = _scene(options)
+    api.insert_strip(scene, options.output)
+    if options.movie:
+        _say(f"movie: {movie.render_movie(find_edit_scene(scene), options.output / 'result.mp4')}")
+    if not options.no_save:
+        name = Path(bpy.data.filepath).name or f"{bpy.path.clean_name(scene.name)}.blend"
+        path = (options.save or options.output / name).resolve()
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, relative_remap=True)
+        _say(f"saved: {path}")
+
+
+def _capture(options: argparse.Namespace, cancelled: threading.Event) -> None:
+    """Render source frames and exact passes, unless the folder holds this very shot already."""
+    scene = _scene(options)
+    start, end = options.frames or (scene.frame_start, scene.frame_end)
+    first = True
+
+    def show(status: CaptureStatus) -> None:
+        nonlocal first
+        if cancelled.is_set():
+            raise JobCancelledError("cancelled during the render; the same command starts it again")
+        _say(f"render {status.renders_done}/{status.render_count}, frame {status.frame}")
+        first = False
+
+    api.capture(
+        scene,
+        options.output,
+        settings=_settings(options),
+        frame_start=start,
+        frame_end=end,
+        frame_step=options.step or scene.frame_step,
+        overwrite=options.recapture or _may_replace(scene, options.output),
+        reuse=not options.recapture,
+        on_status=show,
+    )
+    _say("rendered" if not first else f"{options.output} already holds these frames: nothing is rendered again")
+
+
+def _stylise(options: argparse.Namespace, cancelled: threading.Event) -> None:
+    """Run the worker on the folder."""
+    api.stylise(
+        options.output,
+        worker_python=options.worker_python,
+        frames=getattr(options, "only", None),
+        on_event=_Display().show,
+        is_cancelled=cancelled.is_set,
+    )
+    _say(f"stylised: {options.output / 'output'}")
+
+
+def _status(options: argparse.Namespace, cancelled: threading.Event) -> None:
+    """Print what a job folder holds, for people."""
+    job, state = load_job(options.output), read_journal(options.output)
+    frames = job.shot.frames
+    finished = [frame for frame in frames if state.is_finished(output_path(options.output, frame))]
+    print(f"{options.output}: {job.shot.name}, {job.shot.width}x{job.shot.height}, frames {frames[0]}-{frames[-1]}")
+    print(f"prompt: {job.settings.prompt}")
+    print(f"finished: {len(finished)} of {len(frames)} frames")
+    if state.checkpoint and len(finished) < len(frames):
+        print(f"denoised: {state.checkpoint.index + 1} of {job.settings.steps} steps")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The scene's settings, with those from the command line in their place."""
+    chosen = getattr(_scene(options), "diffsynth", None)  # absent where the add-on is not registered
+    settings = properties.to_settings(chosen) if chosen else Settings(prompt="")
+    for name in ("prompt", "negative_prompt", "seed", "steps", "strength", "guidance_scale", "model", "device"):
+        value = getattr(options, name)
+        if value is not None:
+            settings = replace(settings, **{name: value})
+    if options.window is not None:
+        settings = replace(settings, deflicker=properties.to_deflicker(options.window))
+    if not settings.prompt.strip():
+        raise BadJobError("the prompt is empty; give --prompt, or set it in the scene")
+    return replace(settings, baseline=options.baseline)
+
+
+def _scene(options: argparse.Namespace) -> bpy.types.Scene:
+    """The scene to work on. Looked up anew each time: rendering may replace Blender's data."""
+    if options.scene is None:
+        return bpy.context.scene
+    scene = bpy.data.scenes.get(options.scene)
+    if scene is None:
+        names = ", ".join(repr(scene.name) for scene in bpy.data.scenes)
+        raise BadJobError(f"no scene is called {options.scene!r}; this file has {names}")
+    return scene
+
+
+def _may_replace(scene: bpy.types.Scene, job_dir: Path) -> bool:
+    """Whether the folder holds an earlier or interrupted capture of this scene, and not somebody else's job."""
+    try:
+        return load_job(job_dir).shot.name == scene.name
+    except BadJobError:
+        return not (job_dir / "output").exists()  # an interrupted capture has neither job.json nor results
+
+
+class _Display:
+    """The worker's events as lines of a log, not too many of them."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._shown_at = 0.0
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, FrameDone):
+            _say(f"frame {event.frame}: {event.path}")
+        elif isinstance(event, JobProgress):
+            now = time.monotonic()
+            if event.stage != self._stage or now - self._shown_at >= PROGRESS_SECONDS:
+                self._stage, self._shown_at = event.stage, now
+                _say(progress_text(event.stage, event.step, event.step_count, event.seconds_left))
+
+
+def progress_text(stage: str, step: int, step_count: int, seconds_left: float | None) -> str:
+    """Progress for people, such as "denoise 5/20, 1:20 left"."""
+    text = f"{stage} {step}/{step_count}"
+    if not seconds_left:
+        return text
+    minutes, seconds = divmod(round(seconds_left), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{text}, {hours}:{minutes:02d}:{seconds:02d} left" if hours else f"{text}, {minutes}:{seconds:02d} left"
+
+
+def _say(text: str) -> None:
+    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _cancel_on_signals() -> Iterator[threading.Event]:
+    """A flag that Ctrl-C and a polite kill set, once; the second time they interrupt at once."""
+    cancelled = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield cancelled
+        return
+
+    def cancel(number: int, _: object) -> None:
+        _say("cancelling; once more ends it at once")
+        cancelled.set()
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancelled
+    finally:
+        for number, handler in before.items():
+            # None: a handler that Blender installed in C; Python cannot put that one back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Restyle a rendered shot without flicker.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    whole = commands.add_parser("run", help="render, stylise, write the strip, save; the same command again goes on")
+    _add_shot_options(whole)
+    _add_worker_options(whole)
+    whole.add_argument("--save", type=Path, metavar="FILE", help="where the .blend with the strip goes (default: DIR)")
+    whole.add_argument("--no-save", action="store_true", help="save no .blend")
+    whole.add_argument("--movie", action="store_true", help="also encode DIR/result.mp4")
+    whole.set_defaults(action=_run)
+
+    export = commands.add_parser("export-job", help="render the shot into a job folder, for a worker elsewhere")
+    _add_shot_options(export)
+    export.set_defaults(action=_capture)
+
+    resume = commands.add_parser("resume", help="stylise a job folder that exists, or go on with it")
+    resume.add_argument("output", type=_folder, metavar="DIR", help="the job folder")
+    resume.add_argument("--frames", dest="only", type=_frame_range, metavar="A-B", help="only these frames of it")
+    _add_worker_options(resume)
+    resume.set_defaults(action=_stylise)
+
+    status = commands.add_parser("status", help="how far a job folder is")
+    status.add_argument("output", type=_folder, metavar="DIR", help="the job folder")
+    status.set_defaults(action=_status)
+    return parser
+
+
+def _add_shot_options(parser: argparse.ArgumentParser) -> None:
+    """Options that end in job.json; what is not given comes from the scene."""
+    add = parser.add_argument
+    add("--output", type=_folder, required=True, metavar="DIR", help="the job folder: frames, passes, results")
+    add("--scene", metavar="NAME", help="which scene of the file (default: the current one)")
+    add("--frames", type=_frame_range, metavar="A-B", help="scene frames (default: the scene's range)")
+    add("--step", type=int, metavar="N", help="stylise every N-th frame")
+    add("--prompt", help="what the shot should look like")
+    add("--negative-prompt", metavar="TEXT", help="what it should not look like")
+    add("--style-strength", dest="strength", type=float, metavar="S", help="above 0 (keep the render) to 1")
+    add("--seed", type=int, help="another seed, another variation")
+    add("--steps", type=int, metavar="N", help="denoising steps")
+    add("--guidance", dest="guidance_scale", type=float, metavar="G", help="how strictly the prompt is followed")
+    add("--window", type=int, metavar="N", help="neighbouring frames that hold a frame steady; 0 for none")
+    add("--model", type=_model, help="demo, or a folder in the layout of diffusers")
+    add("--device", choices=DEVICES, help="where the worker computes")
+    add("--baseline", action="store_true", help="also make independent frames, for the report to compare with")
+    add("--recapture", action="store_true", help="render again, and replace whatever job DIR holds")
+
+
+def _add_worker_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--worker-python", type=Path, metavar="FILE", help="the worker's Python interpreter")
+
+
+def _folder(text: str) -> Path:
+    return Path(text).resolve()
+
+
+def _model(text: str) -> str:
+    return text if text == "demo" else str(Path(text).resolve())
+
+
+def _frame_range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no frame range; write 1-24, or 7 for one frame")
+    return int(match[1]), int(match[2] or match[1])
