@@ -16,9 +16,10 @@ def register() -> None:
     properties.register()
     pump.register()
     command.register()
-    # Where Blender does not disable its add-ons before it ends: leaves no worker behind, and the wheels of 4.2 and 4.5
-    # crash or hang at exit while anything of ours is registered.
-    atexit.register(unregister)
+    if not __package__.startswith("bl_ext."):
+        # Blender disables its add-ons before it ends, but does not know of a plain import; and the wheels of 4.2 and 4.5
+        # crash or hang at exit while anything is registered.
+        atexit.register(unregister)
 
 
 def unregister() -> None:

@@ -1,0 +1,61 @@
+"""A worker with the real server whose jobs need no model: each result is a copy of its source frame.
+
+Started in place of the worker's Python, whatever the arguments. The prompt says what happens: "slow" waits to be
+cancelled, "no memory" fails that way, "crash" dies.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from diffsynth_blender.protocol import (
+    Event,
+    FrameDone,
+    JobCancelledError,
+    JobProgress,
+    Journal,
+    WorkerMemoryError,
+    load_job,
+    output_path,
+    settings_hash,
+)
+from diffsynth_blender.worker.__main__ import take_stdout
+from diffsynth_blender.worker.server import end_with_parent, serve
+
+
+def run_stand_in_job(
+    job_dir: Path,
+    frames: tuple[int, int] | None,
+    on_event: Callable[[Event], None],
+    is_cancelled: Callable[[], bool],
+) -> None:
+    """Copy every source frame to the results, as the real worker would: journal, progress, one event a frame."""
+    job = load_job(job_dir)
+    if job.settings.prompt == "crash":
+        os._exit(3)
+    if job.settings.prompt == "no memory":
+        raise WorkerMemoryError("the device has too little memory; make the frames smaller")
+    (job_dir / "output").mkdir(exist_ok=True)
+    with Journal(job_dir) as journal:
+        state = journal.start(settings_hash(job))
+        for number, frame in enumerate(job.shot.frames):
+            on_event(JobProgress("", "denoise", number, len(job.shot.frames), frame, 1.0))
+            while job.settings.prompt == "slow":
+                if is_cancelled():
+                    raise JobCancelledError(f"{job_dir}: cancelled")
+                time.sleep(0.01)
+            path = output_path(job_dir, frame)
+            if state.is_finished(path):
+                continue
+            path.write_bytes(job.shot.source_path(job_dir, frame).read_bytes())
+            journal.frame_finished(frame, path)
+            on_event(FrameDone("", frame, str(path)))
+        journal.done()
+
+
+if __name__ == "__main__":
+    stdout = take_stdout()
+    end_with_parent()
+    sys.exit(serve(sys.stdin.buffer, stdout, run_job=run_stand_in_job))
