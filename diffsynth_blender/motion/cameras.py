@@ -15,10 +15,13 @@ import numpy as np
 class CameraLike(Protocol):
     """One frame's camera; anything with these two attributes will do."""
 
-    world_to_camera: object
-    """Matrix (4, 4), row-major: world to a camera that looks along -Z with +Y up."""
-    projection: object
-    """Matrix (4, 4), row-major: camera to clip space, as Blender's `calc_matrix_camera`."""
+    @property
+    def world_to_camera(self) -> object:
+        """Matrix (4, 4), row-major: world to a camera that looks along -Z with +Y up."""
+
+    @property
+    def projection(self) -> object:
+        """Matrix (4, 4), row-major: camera to clip space, as Blender's `calc_matrix_camera`."""
 
 
 def pixels_from_clip(width: int, height: int, sample_offset: tuple[float, float]) -> np.ndarray:
