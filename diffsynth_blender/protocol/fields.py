@@ -13,7 +13,7 @@ from .errors import BadJobError
 class JsonObject:
     """A JSON object whose set of keys is fixed: no others may be there."""
 
-    def __init__(self, value: object, file: str, path: str, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
+    def __init__(self, value: object, file: str, path: str, keys: Sequence[str]) -> None:
         """Check the keys.
 
         Args:
@@ -21,7 +21,6 @@ class JsonObject:
             file: Name of the file, for messages.
             path: Place of the object within the file such as "settings.controls[0]"; "" for the whole file.
             keys: Keys that must be there.
-            optional: Keys that may be there.
 
         Raises:
             BadJobError: `value` is not an object, or a key is unknown or missing.
@@ -31,11 +30,10 @@ class JsonObject:
         if not isinstance(value, dict):
             raise BadJobError(f"{file}: {path or 'the file'} must be an object, not {shortened(value)}")
         self._values = value
-        known = (*keys, *optional)
         for key in value:
-            if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
-                remedy = f"remove it or use {close[0]!r}" if close else f"remove it; known keys are {', '.join(known)}"
+            if key not in keys:
+                close = difflib.get_close_matches(key, keys, n=1)
+                remedy = f"remove it or use {close[0]!r}" if close else f"remove it; known keys are {', '.join(keys)}"
                 raise BadJobError(f"{file}: {self.place(key)} is not a known key; {remedy}")
         for key in keys:
             if key not in value:
@@ -49,18 +47,14 @@ class JsonObject:
         """The error for a key whose value is not what it must be: `must` continues "KEY must be ..."."""
         return BadJobError(f"{self._file}: {self.place(key)} must be {must}, not {shortened(self._values[key])}")
 
-    def child(self, key: str, keys: Sequence[str], optional: Sequence[str] = ()) -> "JsonObject":
+    def child(self, key: str, keys: Sequence[str]) -> "JsonObject":
         """The object under a key."""
-        return JsonObject(self._values[key], self._file, self.place(key), keys, optional)
+        return JsonObject(self._values[key], self._file, self.place(key), keys)
 
     def children(self, key: str, keys: Sequence[str]) -> list["JsonObject"]:
         """The objects in the list under a key."""
         values = self._list(key, "a list of objects")
         return [JsonObject(v, self._file, f"{self.place(key)}[{i}]", keys) for i, v in enumerate(values)]
-
-    def has(self, key: str) -> bool:
-        """Whether an optional key is there."""
-        return key in self._values
 
     def is_null(self, key: str) -> bool:
         """Whether the value is null."""

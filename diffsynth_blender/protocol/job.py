@@ -25,8 +25,7 @@ REPORT_FILE = "report.json"
 CACHE_FOLDER = "cache"
 
 PASS_CHANNEL_COUNTS = {"depth": 1, "normal": 3, "vector": 4, "position": 3, "object": 1}
-"""Passes a job can name, with the number of channels of each."""
-REQUIRED_PASSES = ("depth", "normal", "vector")
+"""The exact passes, with the number of channels of each."""
 CONTROL_KINDS = ("depth", "normal")
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -73,7 +72,7 @@ class Shot:
     passes: str
     """Pattern of the passes below the job folder, such as "passes/{frame:04d}.exr"."""
     channels: dict[str, tuple[str, ...]]
-    """Channel names in the EXR files by pass, see `PASS_CHANNEL_COUNTS`; those of `REQUIRED_PASSES` at least."""
+    """Channel names in the EXR files by pass, see `PASS_CHANNEL_COUNTS`."""
     background_depth: float
     """A pixel at this planar depth or beyond is background [scene units]."""
     sample_offset: tuple[float, float]
@@ -278,9 +277,8 @@ def _decode_pattern(shot: JsonObject, key: str) -> str:
 
 
 def _decode_channels(shot: JsonObject) -> dict[str, tuple[str, ...]]:
-    optional = tuple(name for name in PASS_CHANNEL_COUNTS if name not in REQUIRED_PASSES)
-    channels = shot.child("channels", REQUIRED_PASSES, optional)
-    return {name: channels.texts(name, count) for name, count in PASS_CHANNEL_COUNTS.items() if channels.has(name)}
+    channels = shot.child("channels", tuple(PASS_CHANNEL_COUNTS))
+    return {name: channels.texts(name, count) for name, count in PASS_CHANNEL_COUNTS.items()}
 
 
 def _decode_settings(settings: JsonObject) -> Settings:

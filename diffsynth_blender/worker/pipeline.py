@@ -1,0 +1,124 @@
+"""A checkpoint put to work on the inputs of a job: prompt, controls, noised source frames, denoising."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from ..diffusion.conditioning import ControlInput, encode_prompt
+from ..diffusion.deflicker import Deflickering
+from ..diffusion.denoise import StepDone, denoise, image_to_image_timesteps
+from ..diffusion.latents import LatentCodec
+from ..models.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from ..models.registry import find_checkpoint
+from ..protocol import JOB_FILE, BadJobError, Job, ModelMissingError
+from .devices import compute_dtype
+from .inputs import Inputs
+from .report import Stopwatch
+
+
+class TimedCodec(LatentCodec):
+    """The codec with its time counted as "vae", wherever it is called from."""
+
+    def __init__(self, checkpoint: Checkpoint, watch: Stopwatch, *, height: int, width: int, device: torch.device):
+        super().__init__(checkpoint.vae, height=height, width=width, device=device)
+        self._watch = watch
+
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        """See LatentCodec."""
+        with self._watch.part("vae"):
+            return super().encode(frames)
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """See LatentCodec."""
+        with self._watch.part("vae"):
+            return super().decode(latents)
+
+
+class Pipeline:
+    """The job's model, loaded, with everything that steers it.
+
+    Frames are addressed by their indices in the inputs.
+    """
+
+    def __init__(self, job: Job, inputs: Inputs, *, device: torch.device, watch: Stopwatch) -> None:
+        """Load the model.
+
+        Raises:
+            ModelMissingError: the model, or a part of it, is not there or damaged.
+            BadJobError: the settings ask for what the model cannot do.
+        """
+        self._settings = job.settings
+        self._inputs = inputs
+        self._device = device
+        try:
+            self._checkpoint = load_checkpoint(
+                find_checkpoint(job.settings.model),
+                control_kinds=[control.kind for control in job.settings.controls],
+                device=device,
+                dtype=compute_dtype(device),
+            )
+        except (FileNotFoundError, CheckpointError) as error:
+            raise ModelMissingError(str(error)) from error
+        self.codec = TimedCodec(
+            self._checkpoint, watch, height=job.shot.height, width=job.shot.width, device=device
+        )
+        self._text = torch.cat([self._encode("negative_prompt"), self._encode("prompt")])
+        try:
+            self._timesteps = image_to_image_timesteps(
+                self._checkpoint.scheduler, steps=job.settings.steps, strength=job.settings.strength
+            )
+        except ValueError as error:
+            raise BadJobError(f"{JOB_FILE}: settings: {error}") from error
+
+    @property
+    def step_count(self) -> int:
+        """Denoising steps of one run."""
+        return len(self._timesteps)
+
+    def start(self, noise: torch.Tensor, index: Sequence[int]) -> torch.Tensor:
+        """Latents of the source frames `index`, noised to the first step with `noise` (T, C, h, w)."""
+        latents = self.codec.encode(torch.from_numpy(self._inputs.source[list(index)]))
+        return self._checkpoint.scheduler.add_noise(latents, noise.to(self._device), self._timesteps[:1])
+
+    def denoise(
+        self,
+        latents: torch.Tensor,
+        index: Sequence[int],
+        *,
+        deflicker: Deflickering | None = None,
+        first_step: int = 0,
+        on_step: Callable[[StepDone], None] = lambda done: None,
+        should_stop: Callable[[], bool],
+    ) -> torch.Tensor:
+        """Clean latents of the frames `index`; see `diffusion.denoise.denoise`."""
+        return denoise(
+            self._checkpoint.unet,
+            self._checkpoint.scheduler,
+            latents,
+            self._timesteps,
+            text=self._text,
+            controls=self._controls(index),
+            guidance_scale=self._settings.guidance_scale,
+            deflicker=deflicker,
+            first_step=first_step,
+            on_step=on_step,
+            should_stop=should_stop,
+        )
+
+    def _controls(self, index: Sequence[int]) -> list[ControlInput]:
+        return [
+            ControlInput(
+                self._checkpoint.controlnets[control.kind],
+                self.codec.pad(torch.from_numpy(self._inputs.controls[control.kind][list(index)]).permute(0, 3, 1, 2)),
+                control.scale,
+            )
+            for control in self._settings.controls
+        ]
+
+    def _encode(self, name: str) -> torch.Tensor:
+        try:
+            return encode_prompt(
+                self._checkpoint.tokenizer, self._checkpoint.text_encoder, getattr(self._settings, name)
+            )
+        except ValueError as error:
+            raise BadJobError(f"{JOB_FILE}: settings.{name}: {error}") from error
