@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from time import perf_counter
 
 import bpy
 
@@ -85,6 +86,8 @@ class Capture:
         self._rendering = False
         self._frame = self._frames[0]
         self._renders_done = 0
+        self._render_seconds = 0.0
+        self._render_started = 0.0
         self._state = "running"
         self._steps = self._renders()
 
@@ -104,7 +107,7 @@ class Capture:
         try:
             while self._advance():
                 self._start_render("EXEC_DEFAULT")
-                self._renders_done += 1
+                self._count_render()
                 yield self.status
         finally:
             self.close()
@@ -117,7 +120,7 @@ class Capture:
         """
         if self._state == "running" and not bpy.app.is_job_running("RENDER"):
             if self._rendering:
-                self._renders_done += 1
+                self._count_render()
                 self._rendering = False
             if self._advance():
                 self._start_render("INVOKE_DEFAULT")
@@ -151,7 +154,12 @@ class Capture:
         self._steps.close()  # leaves every `with` of the generator: this is what restores the scene
         self.folder.drop_unfinished()
 
+    def _count_render(self) -> None:
+        self._renders_done += 1
+        self._render_seconds += perf_counter() - self._render_started
+
     def _start_render(self, context: str) -> None:
+        self._render_started = perf_counter()
         try:
             # A timer has no window of its own, and a render in the interface needs one.
             windows = bpy.context.window_manager.windows
@@ -198,7 +206,8 @@ class Capture:
                 with exact_passes(scene, self.folder.writing_path(PASSES_PATTERN, frame), layer):
                     yield
                 self._finish(PASSES_PATTERN)
-        save_job(Job(replace(shot, cameras=tuple(cameras)), self._settings), self.folder.path)
+        shot = replace(shot, cameras=tuple(cameras), render_seconds=self._render_seconds)
+        save_job(Job(shot, self._settings), self.folder.path)
 
     def _finish(self, pattern: str) -> None:
         if not self.folder.finish(pattern, self._frame):
@@ -211,8 +220,8 @@ class Capture:
         """What is known of the shot before it is rendered: all but the cameras."""
         render = scene.render
         width, height = final_size(scene)
-        # 23.976 is 24 / 1.001, and 1.001 is not a float.
-        fps = render.fps / Fraction(render.fps_base).limit_denominator(100_000)
+        # 23.976 is 24 / 1.001, and no float is 1.001.
+        fps = render.fps / Fraction(render.fps_base).limit_denominator(1000)
         clip_end = min(camera.data.clip_end for camera in shot_cameras(scene, self._frames[0], self._frames[-1]))
         return Shot(
             name=scene.name,

@@ -82,7 +82,9 @@ def borrow_settings(borrowed: Borrowed, scene: bpy.types.Scene, path: Path) -> N
         borrowed.set_if_there(
             scene.cycles,
             samples=1,
-            sample_offset=0,  # only the very first sample goes through the pixel's centre
+            sample_offset=0,  # only the very first sample goes through the pixel's centre, ...
+            pixel_filter_type="GAUSSIAN",
+            filter_width=0.01,  # ... to 0.00001 px with this filter, to 0.0005 px with the default one
             use_sample_subset=False,
             use_adaptive_sampling=False,
             use_denoising=False,
@@ -124,13 +126,13 @@ def _show_union(exact: bpy.types.LayerCollection, shown: Iterable[bpy.types.Laye
 
 
 def check_depth_of_field(scene: bpy.types.Scene) -> None:
-    """Raise `CaptureError` where animation or a driver holds depth of field on."""
+    """Raise `CaptureError` where animation or a driver switches depth of field back on."""
     camera = scene.camera
     if camera.data.animation_data is None:
         return
-    layer = scene.view_layers[0]
-    layer.update()
-    if camera.evaluated_get(layer.depsgraph).data.dof.use_dof:
+    # The render evaluates animation anew, so do the same: what it sets shows only after a change of frame.
+    scene.frame_set(scene.frame_current)
+    if camera.evaluated_get(scene.view_layers[0].depsgraph).data.dof.use_dof:
         raise CaptureError(
             f"Depth of field of camera {camera.name!r} is switched by animation: remove the key frames or the driver "
             "of Depth of Field in Camera properties."

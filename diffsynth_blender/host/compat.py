@@ -38,7 +38,7 @@ def use_multilayer_exr(image_settings: bpy.types.ImageFormatSettings, *, codec: 
 def render_path(path: Path) -> str:
     """`path` as `render.filepath` has to spell it for the file to get exactly that name."""
     text = str(Path(path).absolute())
-    if bpy.app.version >= (5, 0, 0):  # from 5.0 on braces stand for variables
+    if bpy.app.version >= (4, 5, 0):  # from 4.5 on braces stand for variables
         text = text.replace("{", "{{").replace("}", "}}")
     return text
 

@@ -48,6 +48,9 @@ class Borrowed:
 
     def keep_image_settings(self, image_settings: bpy.types.ImageFormatSettings) -> None:
         """Remember a whole file format: choosing another one changes depth, colour mode and codec along the way."""
+        colorspace = image_settings.linear_colorspace_settings
+        if colorspace.name:  # never chosen: Blender fills in the format's own, and nothing can empty it again
+            self.keep(colorspace, "name")
         decisive = ("media_type", "file_format", "color_mode", "color_depth")
         names = [
             prop.identifier

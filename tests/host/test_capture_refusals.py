@@ -1,0 +1,131 @@
+"""What cannot be captured exactly is refused with one sentence, before anything is rendered or written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+import pytest
+
+from diffsynth_blender.host.capture import Capture
+from diffsynth_blender.host.capture_checks import CaptureError
+from tests.host import shots
+
+Scene = bpy.types.Scene
+
+
+def no_camera(scene: Scene) -> None:
+    scene.camera = None
+
+
+def lamp_as_camera(scene: Scene) -> None:
+    scene.camera = bpy.data.objects["Sun"]
+
+
+def panoramic(scene: Scene) -> None:
+    scene.camera.data.type = "PANO"
+
+
+def panoramic_after_a_cut(scene: Scene) -> None:
+    other = bpy.data.objects.new("Other", bpy.data.cameras.new("Other"))
+    scene.collection.objects.link(other)
+    other.data.type = "PANO"
+    for frame, camera in ((1, scene.camera), (6, other)):
+        scene.timeline_markers.new(f"cut {frame}", frame=frame).camera = camera
+
+
+def stereo(scene: Scene) -> None:
+    scene.render.use_multiview = True
+
+
+def wide_pixels(scene: Scene) -> None:
+    scene.render.pixel_aspect_x = 2.0
+
+
+def region(scene: Scene) -> None:
+    scene.render.use_border = True
+
+
+def tiny(scene: Scene) -> None:
+    scene.render.resolution_percentage = 1
+
+
+def workbench(scene: Scene) -> None:
+    scene.render.engine = "BLENDER_WORKBENCH"
+
+
+def no_layer(scene: Scene) -> None:
+    for layer in scene.view_layers:
+        layer.use = False
+
+
+REFUSED: list[tuple[Callable[[Scene], None], str]] = [
+    (no_camera, "has no camera: add one"),
+    (lamp_as_camera, "'Sun', which is no camera"),
+    (panoramic, "'Camera' is of type PANO"),
+    (panoramic_after_a_cut, "'Other' is of type PANO"),
+    (stereo, "Stereoscopy"),
+    (wide_pixels, "aspect 2:1"),
+    (region, "Render Region"),
+    (tiny, "are 0x0 px"),
+    (workbench, "BLENDER_WORKBENCH"),
+    (no_layer, "Use for Rendering"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
+def test_refused(tmp_path: Path, spoil: Callable[[Scene], None], message: str) -> None:
+    """One line, saying what and the remedy; the folder is not made."""
+    scene = shots.make_shot()
+    spoil(scene)
+    with pytest.raises(CaptureError, match=message) as caught:
+        Capture(scene, tmp_path / "job", settings=shots.SETTINGS)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "job").exists()
+
+
+@pytest.mark.parametrize(("start", "end", "step"), [(5, 4, 1), (1, 5, 0), (1, 5, -1)])
+def test_an_empty_range_is_refused(tmp_path: Path, start: int, end: int, step: int) -> None:
+    """Nothing to render."""
+    with pytest.raises(CaptureError, match="is empty"):
+        Capture(
+            shots.make_shot(), tmp_path, settings=shots.SETTINGS, frame_start=start, frame_end=end, frame_step=step
+        )
+
+
+def test_frames_before_zero_are_refused(tmp_path: Path) -> None:
+    """A job folder names files by frame; Blender itself renders no negative frames by default."""
+    with pytest.raises(CaptureError, match="leaves 0 to"):
+        Capture(shots.make_shot(), tmp_path, settings=shots.SETTINGS, frame_start=-3)
+
+
+def test_another_display_is_refused(tmp_path: Path) -> None:
+    """The picture would not be sRGB."""
+    scene = shots.make_shot()
+    try:
+        scene.display_settings.display_device = "Display P3"
+    except TypeError:
+        pytest.skip("this Blender has no such display")
+    with pytest.raises(CaptureError, match="Display Device"):
+        Capture(scene, tmp_path / "job", settings=shots.SETTINGS)
+
+
+def test_animated_depth_of_field_is_refused(tmp_path: Path) -> None:
+    """Depth of field that key frames switch back on would blur the passes."""
+    scene = shots.make_shot()
+    dof = scene.camera.data.dof
+    dof.use_dof = True
+    dof.keyframe_insert("use_dof", frame=1)
+    with pytest.raises(CaptureError, match="Depth of Field"):
+        for _ in Capture(scene, tmp_path, settings=shots.SETTINGS).run_blocking():
+            pass
+    assert dof.use_dof
+    assert scene.view_layers.keys() == ["ViewLayer"]
+
+
+def test_a_camera_lost_on_the_way_is_named(tmp_path: Path) -> None:
+    """The scene loses its camera between two renders."""
+    scene = shots.make_shot()
+    with pytest.raises(CaptureError, match="lost its camera"):
+        for status in Capture(scene, tmp_path, settings=shots.SETTINGS).run_blocking():
+            if status.renders_done == 2:
+                scene.camera = None
