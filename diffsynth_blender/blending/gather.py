@@ -59,6 +59,8 @@ def gather_corners(frames: wp.array3d[wp.vec3], slot: int, x: float, y: float, t
     """Bilinear colour at (x, y) from those of the four surrounding pixels that `taps` allows."""
     left = int(wp.floor(x))
     top = int(wp.floor(y))
+    low = wp.vec3(1.0e30)
+    high = wp.vec3(-1.0e30)
     total = wp.vec3(0.0)
     weight = wp.float32(0.0)
     for corner in range(4):
@@ -69,9 +71,13 @@ def gather_corners(frames: wp.array3d[wp.vec3], slot: int, x: float, y: float, t
             cy = wp.clamp(top + dy, 0, frames.shape[1] - 1)
             share_x = wp.abs(1.0 - float(dx) - (x - float(left)))
             share_y = wp.abs(1.0 - float(dy) - (y - float(top)))
-            total += share_x * share_y * frames[slot, cy, cx]
+            colour = frames[slot, cy, cx]
+            total += share_x * share_y * colour
             weight += share_x * share_y
-    return total / weight
+            low = wp.min(low, colour)
+            high = wp.max(high, colour)
+    # The division leaves the range by a last bit, and equal colours must give exactly that colour.
+    return wp.min(wp.max(total / weight, low), high)
 
 
 @wp.func

@@ -120,10 +120,10 @@ class WindowSmoother:
         ring = self._ring(fetch)
         shape = (self._clip.height, self._clip.width)
         for target in range(len(self._clip.frames)):
-            slots = [ring.slot(source) for source in self._sources(target)]
-            own_slot = ring.slot(target)
+            sources = self._sources(target)
+            slots = {index: ring.slot(index) for index in sorted((target, *sources))}
             smoothed = wp.empty(shape, dtype=wp.vec3, device=self._bands.device)
-            self._blend(target, ring.frames, own_slot, slots, smoothed)
+            self._blend(target, ring.frames, slots[target], [slots[source] for source in sources], smoothed)
             yield smoothed.numpy()
 
     def _blend(self, target: int, frames: wp.array, own_slot: int, slots: list[int], smoothed: wp.array) -> None:

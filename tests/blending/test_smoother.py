@@ -1,0 +1,275 @@
+"""Laws of the window smoother."""
+
+import itertools
+
+import numpy as np
+import pytest
+import warp as wp
+
+from diffsynth_blender.blending.links import LINK_DTYPE, Link
+from diffsynth_blender.blending.smoother import WindowSmoother
+from tests.reference import blend
+from tests.reference.clips import clip_of, pictures_of
+from tests.reference.scene import Rectangle, Scene, demo_scene, lens, move, waves
+
+OPERATORS = ["robust", "mean"]
+
+
+@pytest.fixture(scope="module")
+def shot():
+    """A moving shot: scene, clip, guide frames, and frames with flicker."""
+    scene = demo_scene(64, 48)
+    frames = range(1, 8)
+    guide = pictures_of(scene, frames, samples=2)
+    rng = np.random.default_rng(0)
+    flicker = rng.normal(size=(7, 1, 1, 3)) * 0.05 + rng.normal(size=guide.shape) * 0.02
+    return scene, clip_of(scene, frames), guide, np.clip(guide + flicker, 0.0, 1.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_window_of_no_frames_is_the_identity(shot, operator):
+    """Bit for bit."""
+    _, clip, guide, frames = shot
+    np.testing.assert_array_equal(WindowSmoother(clip, guide, window=0, operator=operator).smooth(frames), frames)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_constant_clip_is_a_fixed_point(shot, operator):
+    """A clip of one colour stays that colour bit for bit, whatever moves."""
+    _, clip, guide, _ = shot
+    constant = np.full_like(guide, (0.1, 0.7, 1.0 / 3.0))
+    np.testing.assert_array_equal(WindowSmoother(clip, guide, window=3, operator=operator).smooth(constant), constant)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_static_scene_comes_out_as_it_went_in(operator):
+    """Nothing moves and all frames are equal: the same bits come out."""
+    still = demo_scene(48, 32, speed=0.0)
+    frames = np.repeat(np.random.default_rng(0).random((1, 32, 48, 3), np.float32), 5, axis=0)
+    smoother = WindowSmoother(clip_of(still, range(1, 6)), frames, window=2, operator=operator)
+    np.testing.assert_array_equal(smoother.smooth(frames), frames)
+
+
+def test_a_static_scene_with_flicker_becomes_its_mean():
+    """Away from the clip's ends the plain mean over everything visible is exactly that."""
+    still = demo_scene(48, 32, speed=0.0)
+    frames = np.random.default_rng(0).random((5, 32, 48, 3), np.float32)
+    smoother = WindowSmoother(clip_of(still, range(1, 6)), np.zeros_like(frames), window=2, operator="mean")
+    np.testing.assert_allclose(smoother.smooth(frames)[2], frames.mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_results_stay_in_the_range_of_the_inputs(shot, operator):
+    """Weights are positive and sum to one, and the gather does not ring."""
+    _, clip, guide, _ = shot
+    contrast = (np.random.default_rng(0).random(guide.shape) < 0.5).astype(np.float32)
+    smoothed = WindowSmoother(clip, guide, window=3, operator=operator).smooth(contrast)
+    assert smoothed.min() >= 0.0 and smoothed.max() <= 1.0
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_it_agrees_with_the_slow_reference(operator):
+    """The kernels do what the plain Python says, silhouettes and borders included."""
+    scene, frames = demo_scene(30, 20, speed=1.5), range(1, 5)
+    clip, guide = clip_of(scene, frames), pictures_of(scene, frames)
+    styled = np.random.default_rng(0).random(guide.shape, np.float32)
+    options = {"window": 2, "operator": operator, "guide_sigma": 0.15}
+    traces = {}
+    for target in range(4):
+        for source, trace in clip.traces(target, range(4)):
+            traces[target, source] = trace.numpy()
+    expected = blend.smooth(styled, guide, [scene.passes(f) for f in frames], lambda i, j: traces[i, j], **options)
+    difference = np.abs(WindowSmoother(clip, guide, **options).smooth(styled) - expected).max(axis=-1)
+    # A weight that lies on the border between two of its 256 steps may be rounded to either.
+    assert np.median(difference) < 1e-6
+    assert difference.max() < 3e-3
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_flicker_goes_away(shot, operator):
+    """The frames come closer to the steady clip that they flicker around."""
+    _, clip, guide, frames = shot
+    smoothed = WindowSmoother(clip, guide, window=3, operator=operator).smooth(frames)
+    assert np.mean((smoothed - guide) ** 2) < 0.3 * np.mean((frames - guide) ** 2)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_disoccluded_pixels_never_receive_the_occluders_colour(operator, samples):
+    """A red card crosses a blue wall; no blue pixel turns red, though renders mix colours at edges."""
+    scene = Scene(
+        64,
+        48,
+        (
+            Rectangle(5, (9.0, 9.0), lambda frame: move(0, 0, -6), lambda at: np.tile([0.0, 0.0, 1.0], (len(at), 1))),
+            Rectangle(
+                7,
+                (0.5, 0.5),
+                lambda frame: move(-1.0 + 0.31 * frame, 0.013 * frame, -3),
+                lambda at: np.tile([1.0, 0.0, 0.0], (len(at), 1)),
+            ),
+        ),
+        lambda frame: np.eye(4),
+        lens(64, 48),
+        lambda directions: np.zeros_like(directions),
+    )
+    frames = range(1, 8)
+    pictures = pictures_of(scene, frames, samples)
+    # The guide is blind here, so that visibility alone has to keep the colours apart.
+    smoothed = WindowSmoother(clip_of(scene, frames), np.zeros_like(pictures), window=3, operator=operator).smooth(
+        pictures
+    )
+    wall = (pictures == (0.0, 0.0, 1.0)).all(axis=-1)
+    edge = np.stack([blend.surfaces(scene.passes(frame)).edge for frame in frames])
+    assert (wall & ~edge).mean() > 0.7
+    np.testing.assert_array_equal(smoothed[wall & ~edge], pictures[wall & ~edge])
+
+
+def test_geometry_is_not_appearance():
+    """A light spot that wanders over a still wall stays where it is under "robust", and smears under the mean."""
+    scene = Scene(
+        64, 48, (Rectangle(5, (9.0, 9.0), lambda frame: move(0, 0, -6), waves(1)),),
+        lambda frame: np.eye(4), lens(64, 48), lambda directions: np.zeros_like(directions),
+    )  # fmt: skip
+    frames = range(1, 8)
+    y, x = np.mgrid[:48, :64]
+    spots = np.stack([np.exp(-((x - 8.0 * frame) ** 2 + (y - 24.0) ** 2) / 20.0) for frame in frames])
+    pictures = (0.7 * pictures_of(scene, frames) + 0.3 * spots[..., None]).astype(np.float32)
+    error = {}
+    for operator in OPERATORS:
+        smoothed = WindowSmoother(clip_of(scene, frames), pictures, window=3, operator=operator).smooth(pictures)
+        error[operator] = np.sqrt(np.mean((smoothed - pictures)[spots > 0.3] ** 2))
+    assert error["robust"] < 0.15 * error["mean"]
+
+
+def test_reversing_time_reverses_the_result(shot):
+    """The operator knows no direction of time."""
+    scene, clip, guide, frames = shot
+    back = demo_scene(64, 48)
+    back = Scene(
+        64,
+        48,
+        tuple(
+            Rectangle(card.object_id, card.half, lambda frame, card=card: card.pose(8 - frame), card.colour)
+            for card in back.rectangles
+        ),
+        lambda frame: scene.camera_to_world(8 - frame),
+        back.projection,
+        back.sky,
+    )
+    forth = WindowSmoother(clip, guide, window=3).smooth(frames)
+    reverse = WindowSmoother(clip_of(back, range(1, 8)), guide[::-1], window=3).smooth(frames[::-1])
+    # The last bit of a closed-form position decides which pixels are read in a few places.
+    assert np.quantile(np.abs(reverse[::-1] - forth), 0.999) < 2e-3
+
+
+def test_numpy_warp_and_streamed_frames_give_the_same_bits(shot):
+    """There is one operator behind all three ways."""
+    _, clip, guide, frames = shot
+    smoother = WindowSmoother(clip, guide, window=2)
+    expected = smoother.smooth(frames)
+    on_device = wp.array(frames, dtype=wp.vec3, device="cpu")
+    smoothed = smoother.smooth(on_device)
+    assert smoothed.shape == (7, 48, 64) and smoothed.dtype == wp.vec3
+    np.testing.assert_array_equal(smoothed.numpy(), expected)
+    np.testing.assert_array_equal(np.stack(list(smoother.stream(frames.__getitem__))), expected)
+    np.testing.assert_array_equal(on_device.numpy(), frames)
+
+
+def test_streaming_fetches_each_frame_once_and_in_order(shot):
+    """A clip can be longer than memory."""
+    _, clip, guide, frames = shot
+    fetched: list[int] = []
+
+    def fetch(index: int) -> np.ndarray:
+        fetched.append(index)
+        return frames[index]
+
+    stream = WindowSmoother(clip, guide, window=2).stream(fetch)
+    next(stream)
+    assert fetched == [0, 1, 2]
+    list(stream)
+    assert fetched == list(range(7))
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads(shot):
+    """One thread or five: the same bits."""
+    scene, _, guide, frames = shot
+    results = [
+        WindowSmoother(clip_of(scene, range(1, 8), threads=threads), guide, window=2).smooth(frames)
+        for threads in (1, 2, 5)
+    ]
+    np.testing.assert_array_equal(results[1], results[0])
+    np.testing.assert_array_equal(results[2], results[0])
+
+
+def test_links_are_computed_once_and_kept_on_disk(shot, tmp_path):
+    """A second smoother reads no passes at all, and its result is the same; a damaged file is made again."""
+    scene, clip, guide, frames = shot
+    options = {"window": 2, "cache_dir": tmp_path, "cache_key": "shot"}
+    first = WindowSmoother(clip, guide, **options)
+    done: list[int] = []
+    first.prepare(done.append)
+    assert done == list(range(7))
+    files = sorted(tmp_path.rglob("*.npy"))
+    assert len(files) == 7 and not list(tmp_path.rglob("*.tmp"))
+
+    def unread(frame: int):
+        raise AssertionError(f"frame {frame} was read again")
+
+    again = WindowSmoother(clip_of(scene, range(1, 8), reader=unread), unread, **options)
+    np.testing.assert_array_equal(again.smooth(frames), first.smooth(frames))
+    for file, length in zip(files, itertools.cycle((0, 7, 60, 500)), strict=False):
+        file.write_bytes(file.read_bytes()[:length])
+    np.testing.assert_array_equal(WindowSmoother(clip, guide, **options).smooth(frames), first.smooth(frames))
+
+
+def test_links_of_different_operators_do_not_meet(shot, tmp_path):
+    """Each setting that changes links has a folder of its own."""
+    _, clip, guide, _ = shot
+    for options in ({}, {"operator": "mean"}, {"window": 1}, {"guide_sigma": 0.3}, {"cache_key": "other"}):
+        WindowSmoother(clip, guide, **{"window": 2, "cache_dir": tmp_path, **options}).prepare()
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+@pytest.mark.parametrize(("count", "window"), [(1, 4), (2, 4), (3, 1)])
+@pytest.mark.parametrize(("width", "height"), [(17, 9), (1, 1)])
+def test_short_clips_and_odd_sizes_work(count, window, width, height):
+    """A clip may be shorter than the window and a frame of any size."""
+    scene, frames = demo_scene(width, height), range(1, count + 1)
+    pictures = pictures_of(scene, frames)
+    smoothed = WindowSmoother(clip_of(scene, frames), pictures, window=window).smooth(pictures)
+    assert smoothed.shape == pictures.shape and np.isfinite(smoothed).all()
+
+
+def test_motion_beyond_what_a_link_can_hold_is_not_read():
+    """A panorama that races by further than 511 px a frame is left alone, not wrapped around."""
+    scene = Scene(
+        1400, 2, (Rectangle(5, (90.0, 90.0), lambda frame: move(3.0 * frame, 0, -6), waves(1)),),
+        lambda frame: np.eye(4), lens(1400, 2), lambda directions: np.zeros_like(directions),
+    )  # fmt: skip
+    frames = np.random.default_rng(0).random((2, 2, 1400, 3), np.float32)
+    clip = clip_of(scene, range(1, 3))
+    assert clip.field(0, 1)[0, 100, 0] - 100 > 511
+    np.testing.assert_array_equal(WindowSmoother(clip, frames, window=1, operator="mean").smooth(frames), frames)
+
+
+def test_wrong_arguments_are_refused(shot):
+    """The value is in the message."""
+    _, clip, guide, frames = shot
+    for options, message in (
+        ({"window": -1}, "got -1"),
+        ({"operator": "median"}, "got 'median'"),
+        ({"guide_sigma": 0.0}, "got 0.0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            WindowSmoother(clip, guide, **options)
+    with pytest.raises(ValueError, match=r"\(6, 48, 64, 3\), the clip's is \(7, 48, 64, 3\)"):
+        WindowSmoother(clip, guide).smooth(frames[:6])
+    with pytest.raises(ValueError, match="vec3 of shape"):
+        WindowSmoother(clip, guide).smooth(wp.zeros((6, 48, 64), dtype=wp.vec3, device="cpu"))
+
+
+def test_a_link_on_disk_is_a_link_on_the_device():
+    """NumPy and Warp lay it out alike."""
+    assert LINK_DTYPE == np.dtype(Link.numpy_dtype()) and LINK_DTYPE.itemsize == 6

@@ -1,0 +1,148 @@
+"""The window blend written out pixel by pixel in plain Python: slow, obvious, and nothing of the product's kernels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffsynth_blender.passes.exr import ExactPasses
+from tests.reference.scene import BACKGROUND_DEPTH
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """One frame's surfaces, as far as colours may be mixed across them; shape (H, W) each."""
+
+    ids: np.ndarray
+    depth: np.ndarray
+    tolerance: np.ndarray
+    edge: np.ndarray
+
+
+def surfaces(passes: ExactPasses) -> Surfaces:
+    """Find which neighbouring pixels belong together."""
+    height, width = passes.depth.shape
+    ids = np.where(passes.depth >= BACKGROUND_DEPTH, 0, np.where(passes.object_id == 0, 1, passes.object_id))
+    depth = passes.depth.astype(float)
+    tolerance = 0.01 * depth
+    for y in range(height):
+        for x in range(width):
+            for dy, dx in ((0, 1), (1, 0)):
+                sides = [(y + side * dy, x + side * dx) for side in (-1, 1)]
+                steps = [
+                    abs(depth[place] - depth[y, x])
+                    for place in sides
+                    if 0 <= place[0] < height and 0 <= place[1] < width and ids[place] == ids[y, x]
+                ]
+                tolerance[y, x] += 2.0 * min(steps, default=0.0)
+    edge = np.zeros((height, width), bool)
+    found = Surfaces(ids, depth, tolerance, edge)
+    for y in range(height):
+        for x in range(width):
+            around = [(v, u) for v in (y - 1, y, y + 1) for u in (x - 1, x, x + 1)]
+            edge[y, x] = any(
+                not same(found, v, u, ids[y, x], depth[y, x]) for v, u in around if 0 <= v < height and 0 <= u < width
+            )
+    return found
+
+
+def same(frame: Surfaces, y: int, x: int, id: int, depth: float) -> bool:
+    """Whether a pixel shows the surface of this id near this depth."""
+    return frame.ids[y, x] == id and (id == 0 or abs(frame.depth[y, x] - depth) <= frame.tolerance[y, x])
+
+
+def to_step(displacement: float) -> float:
+    """Round to 1/64 px, halves away from zero."""
+    return math.copysign(math.floor(abs(displacement) * 64.0 + 0.5), displacement) / 64.0
+
+
+def catmull_rom(t: float) -> list[float]:
+    """Return the weights of the pixels at -1, 0, 1, 2."""
+    return [
+        -0.5 * t + t**2 - 0.5 * t**3,
+        1.0 - 2.5 * t**2 + 1.5 * t**3,
+        0.5 * t + 2.0 * t**2 - 1.5 * t**3,
+        -0.5 * t**2 + 0.5 * t**3,
+    ]
+
+
+def colour_at(frame: np.ndarray, x: float, y: float, allowed) -> np.ndarray | None:
+    """Return the colour at (x, y) from pixels (row, column) that `allowed` accepts, None if there are too few."""
+    left, top = math.floor(x), math.floor(y)
+    fx, fy = x - left, y - top
+
+    def pixel(row: int, column: int) -> tuple[int, int]:
+        return min(max(row, 0), frame.shape[0] - 1), min(max(column, 0), frame.shape[1] - 1)
+
+    corners = {
+        pixel(top + dy, left + dx): 0.0 for dy in (0, 1) for dx in (0, 1) if allowed(*pixel(top + dy, left + dx))
+    }
+    for dy, share_y in ((0, 1.0 - fy), (1, fy)):
+        for dx, share_x in ((0, 1.0 - fx), (1, fx)):
+            if pixel(top + dy, left + dx) in corners:
+                corners[pixel(top + dy, left + dx)] += share_x * share_y
+    if sum(corners.values()) < 1e-3:
+        return None
+    if fx == fy == 0.0:
+        return frame[top, left].astype(float)
+    around = [[pixel(top + j, left + i) for i in (-1, 0, 1, 2)] for j in (-1, 0, 1, 2)]
+    if not all(allowed(*place) for line in around for place in line):
+        return sum(weight * frame[place] for place, weight in corners.items()) / sum(corners.values())
+    total = sum(
+        wy * wx * frame[place].astype(float)
+        for wy, line in zip(catmull_rom(fy), around, strict=True)
+        for wx, place in zip(catmull_rom(fx), line, strict=True)
+    )
+    nearest = np.stack([frame[around[j][i]] for j in (1, 2) for i in (1, 2)])
+    return np.clip(total, nearest.min(axis=0), nearest.max(axis=0))
+
+
+def smooth(
+    frames: np.ndarray,
+    guide: np.ndarray,
+    passes: list[ExactPasses],
+    trace,
+    *,
+    window: int,
+    operator: str,
+    guide_sigma: float,
+) -> np.ndarray:
+    """Return the smoothed clip, (T, H, W, 3); `trace(target, source)` is (H, W, 4): x, y, depth, visible."""
+    shown = [surfaces(one) for one in passes]
+    result = frames.astype(float)
+    count, height, width, _ = frames.shape
+    for target in range(count):
+        traces = {
+            source: trace(target, source)
+            for source in range(max(0, target - window), min(count, target + window + 1))
+            if source != target
+        }
+        for y in range(height):
+            for x in range(width):
+                total, weights = frames[target, y, x].astype(float), 1.0
+                for source, field in traces.items():
+                    sx = x + to_step(field[y, x, 0] - np.float32(x))
+                    sy = y + to_step(field[y, x, 1] - np.float32(y))
+
+                    def allowed(row, column, source=source, target=target, y=y, x=x, depth=field[y, x, 2]):
+                        there = shown[source]
+                        pure = shown[target].edge[y, x] or not there.edge[row, column]
+                        return pure and same(there, row, column, shown[target].ids[y, x], depth)
+
+                    if field[y, x, 3] == 0.0:
+                        continue
+                    expected = colour_at(guide[source], sx, sy, allowed)
+                    if expected is None:
+                        continue
+                    weight = 1.0
+                    if operator == "robust":
+                        change = expected - guide[target, y, x]
+                        weight = 1.0 - abs(target - source) / (window + 1)
+                        weight *= math.exp(-float(change @ change) / (2.0 * guide_sigma**2))
+                    weight = round(weight * 255.0) / 255.0
+                    total = total + weight * colour_at(frames[source], sx, sy, allowed)
+                    weights += weight
+                result[target, y, x] = total / weights
+    return result
