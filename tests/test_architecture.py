@@ -12,7 +12,8 @@ HEAVY = {"torch", "diffusers", "transformers", "warp", "OpenEXR", "PIL", "numpy"
 
 def loaded_by(statement: str) -> set[str]:
     """Top-level packages in sys.modules after `statement` in a fresh interpreter."""
-    script = f"{statement}\nimport sys\nprint('\\n'.join(sorted({{name.split('.')[0] for name in sys.modules}})), file=sys.stderr)"
+    listing = "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    script = f"{statement}\nimport sys\n{listing}"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stderr.split())

@@ -15,6 +15,8 @@ TEXT_CHANNELS = 32
 
 @dataclass
 class TinyModel:
+    """The networks, and embeddings in place of a text encoder's."""
+
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     controlnets: list[ControlNetModel]
@@ -22,6 +24,7 @@ class TinyModel:
     """Embeddings (2, tokens, channels), negative and positive."""
 
     def scheduler(self, prediction_type: str = "epsilon") -> DDIMScheduler:
+        """A DDIM scheduler set as Stable Diffusion's."""
         return DDIMScheduler(
             beta_start=0.00085,
             beta_end=0.012,

@@ -24,8 +24,8 @@ def groups(count: int, size: int) -> Iterator[torch.Tensor]:
 class LatentCodec:
     """A VAE as two deterministic functions, `encode` and `decode`, for frames of any size.
 
-    The VAE is in float32 on `device`. Sizes that the VAE cannot divide are continued at the right and bottom edge before encoding and cropped after
-    decoding, so nothing is scaled and the picture keeps its place.
+    The VAE is in float32 on `device`. Sizes that it cannot divide are continued at the right and bottom edge before
+    encoding and cropped after decoding, so nothing is scaled and the picture keeps its place.
     """
 
     def __init__(self, vae: AutoencoderKL, *, height: int, width: int, device: torch.device) -> None:
@@ -59,7 +59,7 @@ class LatentCodec:
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Frames (T, H, W, 3) of latents. Not clipped to [0, 1]: what lies outside is still a difference to its peers."""
+        """Frames (T, H, W, 3) of latents. Not clipped: what lies outside [0, 1] still differs between frames."""
         frames = torch.empty((len(latents), self._height, self._width, 3), device=self._device)
         for index in groups(len(latents), VAE_BATCH):
             images = self._vae.decode(latents[index] / self._scaling + self._shift).sample
@@ -78,5 +78,5 @@ def fixed_noise(count: int, shape: tuple[int, int, int], *, seed: int) -> torch.
 
 
 def independent_noise(frames: Sequence[int], shape: tuple[int, int, int], *, seed: int) -> torch.Tensor:
-    """Noise drawn for each frame on its own (T, C, h, w), from the seed and the frame's number: the per-frame baseline."""
+    """Noise (T, C, h, w) drawn for each frame on its own, from the seed and the frame's number: the baseline."""
     return torch.cat([fixed_noise(1, shape, seed=seed + 1_000_003 * (1 + frame)) for frame in frames])

@@ -51,7 +51,9 @@ def _check_model() -> int:
     size = 64
     codec = LatentCodec(model.vae, height=size, width=size, device=device)
     ramp = torch.linspace(0, 1, size)
-    frame = torch.stack([ramp.expand(size, size), ramp[:, None].expand(size, size), ramp.flip(0).expand(size, size)], -1)
+    frame = torch.stack(
+        [ramp.expand(size, size), ramp[:, None].expand(size, size), ramp.flip(0).expand(size, size)], -1
+    )
     timesteps = image_to_image_timesteps(model.scheduler, steps=4, strength=0.75)
     noise = fixed_noise(1, codec.latent_shape, seed=0).to(device)
     text = torch.cat([encode_prompt(model.tokenizer, model.text_encoder, prompt) for prompt in ("", "clay")])

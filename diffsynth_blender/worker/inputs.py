@@ -52,9 +52,7 @@ def read_frame_passes(job: Job, job_dir: Path, frame: int) -> ExactPasses:
     """The exact passes of a scene frame. Raises BadJobError naming file and remedy."""
     shot = job.shot
     try:
-        return read_passes(
-            shot.passes_path(job_dir, frame), shot.channels, width=shot.width, height=shot.height
-        )
+        return read_passes(shot.passes_path(job_dir, frame), shot.channels, width=shot.width, height=shot.height)
     except PassError as error:
         raise BadJobError(str(error)) from error
 

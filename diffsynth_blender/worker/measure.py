@@ -16,9 +16,7 @@ Read = Callable[[int], np.ndarray]
 """Index of a frame in the shot → the frame (H, W, 3) in [0, 1]."""
 
 
-def measure(
-    job: Job, job_dir: Path, clip: Clip, *, device: str, run_id: str, seconds: dict[str, float]
-) -> None:
+def measure(job: Job, job_dir: Path, clip: Clip, *, device: str, run_id: str, seconds: dict[str, float]) -> None:
     """Write JOB/report.json, and JOB/compare.png where the job has independent frames to compare with.
 
     Args:

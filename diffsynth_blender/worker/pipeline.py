@@ -59,9 +59,7 @@ class Pipeline:
             )
         except (FileNotFoundError, CheckpointError) as error:
             raise ModelMissingError(str(error)) from error
-        self.codec = TimedCodec(
-            self._checkpoint, watch, height=job.shot.height, width=job.shot.width, device=device
-        )
+        self.codec = TimedCodec(self._checkpoint, watch, height=job.shot.height, width=job.shot.width, device=device)
         self._text = torch.cat([self._encode("negative_prompt"), self._encode("prompt")])
         try:
             self._timesteps = image_to_image_timesteps(

@@ -16,7 +16,9 @@ def run(tiny, frames, *, smooth=None, kind="epsilon", images=None, **options):
     codec = LatentCodec(tiny.vae, height=SIZE, width=SIZE, device=CPU)
     scheduler = tiny.scheduler(kind)
     timesteps = image_to_image_timesteps(scheduler, steps=6, strength=0.7)
-    images = torch.rand(len(frames), 3, SIZE, SIZE, generator=torch.Generator().manual_seed(5)) if images is None else images
+    images = (
+        torch.rand(len(frames), 3, SIZE, SIZE, generator=torch.Generator().manual_seed(5)) if images is None else images
+    )
     controls = [ControlInput(net, images, scale) for net, scale in zip(tiny.controlnets, (1.0, 0.5), strict=True)]
     noise = fixed_noise(len(frames), codec.latent_shape, seed=0)
     latents = scheduler.add_noise(codec.encode(frames), noise, timesteps[:1])

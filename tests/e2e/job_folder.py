@@ -42,7 +42,9 @@ def write_passes(path: Path, scene: Scene, frame: int, *, leave_out: str = "", n
     OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, planes).write(str(path))
 
 
-def write_job_folder(job_dir: Path, *, frames: int = 5, model: str = "demo", scene: Scene | None = None, **settings) -> Job:
+def write_job_folder(
+    job_dir: Path, *, frames: int = 5, model: str = "demo", scene: Scene | None = None, **settings
+) -> Job:
     """Write job.json, source frames and passes; returns the job."""
     scene = scene or demo_scene(64, 48)
     numbers = tuple(range(1, frames + 1))
@@ -70,7 +72,13 @@ def write_job_folder(job_dir: Path, *, frames: int = 5, model: str = "demo", sce
         ),
     )
     defaults = Settings(
-        prompt="clay", model=model, steps=6, strength=0.7, guidance_scale=2.0, deflicker=Deflicker(window=2), device="cpu"
+        prompt="clay",
+        model=model,
+        steps=6,
+        strength=0.7,
+        guidance_scale=2.0,
+        deflicker=Deflicker(window=2),
+        device="cpu",
     )
     job = Job(shot, replace(defaults, **settings))
     save_job(job, job_dir)

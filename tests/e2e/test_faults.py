@@ -1,4 +1,4 @@
-"""Bad input: each a one-line error naming file and remedy, exit code 2 or 3, no traceback, finished frames untouched."""
+"""Bad input: a one-line error naming file and remedy, exit code 2 or 3, no traceback, finished frames untouched."""
 
 import json
 from dataclasses import replace

@@ -57,7 +57,7 @@ def test_a_finished_job_is_not_done_again(finished, run_worker):
 
 @pytest.mark.parametrize("moment", ['"denoise", "step": 2', '"FrameDone"', '"stage": "baseline", "step": 4'])
 def test_a_killed_job_goes_on_to_the_same_bits(finished, tiny_model, start_worker, run_worker, tmp_path, moment):
-    """kill -9 while denoising, while writing or in the baseline: finished work stays, the result is bit-identical."""
+    """Kill -9 while denoising, while writing or in the baseline: finished work stays, the result is bit-identical."""
     job_dir = tmp_path / "job"
     write_job_folder(job_dir, model=tiny_model, baseline=True)
     worker = start_worker("run", job_dir, "--json")

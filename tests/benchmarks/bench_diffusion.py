@@ -1,0 +1,73 @@
+"""What deflickering costs: the demo model on eight frames of 256x192, one denoising step with and without."""
+
+from collections.abc import Callable
+
+import torch
+
+from diffsynth_blender.blending.smoother import WindowSmoother
+from diffsynth_blender.diffusion.conditioning import ControlInput, encode_prompt
+from diffsynth_blender.diffusion.deflicker import Deflickering
+from diffsynth_blender.diffusion.denoise import denoise, image_to_image_timesteps
+from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
+from diffsynth_blender.models.checkpoint import load_checkpoint
+from diffsynth_blender.models.registry import find_checkpoint
+from diffsynth_blender.motion.clip import Clip
+from diffsynth_blender.worker.devices import choose_device, compute_dtype
+from diffsynth_blender.worker.interop import smooth_tensors, warp_device
+from tests.benchmarks.common import paired, ratio, spread, write_bench
+from tests.reference.scene import BACKGROUND_DEPTH, demo_scene
+
+FRAMES = 8
+SIZE = (256, 192)
+WINDOW = 4
+STEPS = 4
+
+
+def main() -> None:
+    """Measure and write diffusion.json."""
+    device = choose_device("auto")
+    scene = demo_scene(*SIZE)
+    numbers = list(range(1, FRAMES + 1))
+    pictures = [scene.picture(frame) for frame in numbers]
+    clip = Clip(
+        numbers,
+        numbers,
+        scene.passes,
+        {frame: scene.camera(frame) for frame in numbers},
+        width=SIZE[0],
+        height=SIZE[1],
+        background_depth=BACKGROUND_DEPTH,
+        device=warp_device(device),
+    )
+    smoother = WindowSmoother(clip, pictures, window=WINDOW)
+    smoother.prepare()
+    entry = find_checkpoint("demo")
+    model = load_checkpoint(entry, control_kinds=["depth", "normal"], device=device, dtype=compute_dtype(device))
+    codec = LatentCodec(model.vae, height=SIZE[1], width=SIZE[0], device=device)
+    source = torch.stack([torch.from_numpy(picture) for picture in pictures])
+    text = torch.cat([encode_prompt(model.tokenizer, model.text_encoder, prompt) for prompt in ("", "clay")])
+    timesteps = image_to_image_timesteps(model.scheduler, steps=STEPS, strength=1.0)
+    noise = fixed_noise(FRAMES, codec.latent_shape, seed=0).to(device)
+    latents = model.scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
+    image = source.permute(0, 3, 1, 2)
+    controls = [ControlInput(net, image, 1.0) for net in model.controlnets.values()]
+
+    def run(deflicker: Deflickering | None) -> Callable[[], object]:
+        return lambda: denoise(
+            model.unet,
+            model.scheduler,
+            latents,
+            timesteps,
+            text=text,
+            controls=controls,
+            guidance_scale=2.0,
+            deflicker=deflicker,
+        )
+
+    deflicker = Deflickering(smooth_tensors(smoother.smooth), codec)
+    seconds = paired({"with": run(deflicker), "without": run(None)}, repeats=3)
+    write_bench(
+        "diffusion",
+        [spread(f"{STEPS} steps, {FRAMES} frames, {name} deflickering", values) for name, values in seconds.items()],
+        {"deflicker_cost": ratio(seconds, "with", "without")},
+    )
