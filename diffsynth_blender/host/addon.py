@@ -17,8 +17,8 @@ def register() -> None:
     pump.register()
     command.register()
     if not __package__.startswith("bl_ext."):
-        # Blender disables its add-ons before it ends, but does not know of a plain import; and the wheels of 4.2 and 4.5
-        # crash or hang at exit while anything is registered.
+        # Blender disables its add-ons before it ends, but does not know of a plain import; and the wheels of 4.2 and
+        # 4.5 crash or hang at exit while anything is registered.
         atexit.register(unregister)
 
 

@@ -125,7 +125,7 @@ def _stylise(options: argparse.Namespace, cancelled: threading.Event) -> None:
         options.output,
         worker_python=options.worker_python,
         frames=getattr(options, "only", None),
-        on_event=_Display().show,
+        on_event=WorkerLog().show,
         is_cancelled=cancelled.is_set,
     )
     _say(f"stylised: {options.output / 'output'}")
@@ -177,7 +177,7 @@ def _may_replace(scene: bpy.types.Scene, job_dir: Path) -> bool:
         return not (job_dir / "output").exists()  # an interrupted capture has neither job.json nor results
 
 
-class _Display:
+class WorkerLog:
     """The worker's events as lines of a log, not too many of them."""
 
     def __init__(self) -> None:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from diffsynth_blender.protocol import (
     Event,
     FrameDone,
@@ -25,6 +27,14 @@ from diffsynth_blender.worker.__main__ import take_stdout
 from diffsynth_blender.worker.server import end_with_parent, serve
 
 
+def use_stand_in_worker(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the host start this file as the worker's Python."""
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("DIFFSYNTH_WORKER_PYTHON", str(python))
+
+
 def run_stand_in_job(
     job_dir: Path,
     frames: tuple[int, int] | None,
@@ -33,6 +43,7 @@ def run_stand_in_job(
 ) -> None:
     """Copy every source frame to the results, as the real worker would: journal, progress, one event a frame."""
     job = load_job(job_dir)
+    (job_dir / "worker.pid").write_text(str(os.getpid()))
     if job.settings.prompt == "crash":
         os._exit(3)
     if job.settings.prompt == "no memory":

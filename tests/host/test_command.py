@@ -2,8 +2,6 @@
 
 import json
 import os
-import stat
-import sys
 from pathlib import Path
 
 import bpy
@@ -13,21 +11,13 @@ import pytest
 from diffsynth_blender.host import addon, command, strip
 from diffsynth_blender.protocol import Settings, load_job, output_path
 from tests.host.shots import make_shot
+from tests.host.stand_in_worker import use_stand_in_worker
 from tests.host.test_strip import read_png
 
 
 @pytest.fixture
-def worker_python(tmp_path, monkeypatch) -> Path:
-    """Something to start in place of the worker's Python, see stand_in_worker.py."""
-    path = tmp_path / "python"
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("stand_in_worker.py")}"\n')
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("DIFFSYNTH_WORKER_PYTHON", str(path))
-    return path
-
-
-@pytest.fixture
-def shot() -> bpy.types.Scene:
+def shot(tmp_path, monkeypatch) -> bpy.types.Scene:
+    use_stand_in_worker(tmp_path, monkeypatch)
     return make_shot(width=32, height=24)
 
 
@@ -43,13 +33,11 @@ def source_times(job_dir: Path) -> list[int]:
     return [path.stat().st_mtime_ns for path in sorted((job_dir / "source").iterdir())]
 
 
-def test_run_does_everything(shot, worker_python, tmp_path, capfd):
+def test_run_does_everything(shot, tmp_path, capfd):
     """Job folder, results, strip, saved file, movie; the open file keeps its strip too."""
     job_dir = tmp_path / "job"
-    code = command.run(
-        ["run", "--prompt", "clay", "--style-strength", "0.5", "--seed", "7", "--frames", "4-5", "--movie"]
-        + ["--output", str(job_dir)]
-    )
+    choices = ["--prompt", "clay", "--style-strength", "0.5", "--seed", "7", "--frames", "4-5"]
+    code = command.run(["run", *choices, "--movie", "--output", str(job_dir)])
     assert code == 0, capfd.readouterr().err
     job = load_job(job_dir)
     assert job.shot.frames == (4, 5)
@@ -63,7 +51,7 @@ def test_run_does_everything(shot, worker_python, tmp_path, capfd):
     assert [element.filename for element in shown.elements] == ["0004.png", "0005.png"]
 
 
-def test_same_command_again_goes_on(shot, worker_python, tmp_path, capfd):
+def test_same_command_again_goes_on(shot, tmp_path, capfd):
     """Rendered and stylised frames are not made again; a lost result is."""
     job_dir = tmp_path / "job"
     arguments = ["run", "--prompt", "clay", "--output", str(job_dir), "--no-save"]
@@ -79,7 +67,7 @@ def test_same_command_again_goes_on(shot, worker_python, tmp_path, capfd):
     assert "nothing is rendered again" in capfd.readouterr().err
 
 
-def test_another_prompt_keeps_the_render(shot, worker_python, tmp_path):
+def test_another_prompt_keeps_the_render(shot, tmp_path):
     """Trying another style costs no render."""
     job_dir = tmp_path / "job"
     assert command.run(["run", "--prompt", "clay", "--output", str(job_dir), "--no-save"]) == 0
@@ -90,7 +78,7 @@ def test_another_prompt_keeps_the_render(shot, worker_python, tmp_path):
 
 
 @pytest.mark.parametrize("saved", [False, True], ids=["camera moved", "file saved anew"])
-def test_changed_scene_is_rendered_again(shot, worker_python, tmp_path, saved):
+def test_changed_scene_is_rendered_again(shot, tmp_path, saved):
     """What the frames were rendered from has changed: none of them is kept."""
     job_dir = tmp_path / "job"
     if saved:
@@ -107,7 +95,7 @@ def test_changed_scene_is_rendered_again(shot, worker_python, tmp_path, saved):
     assert not np.array_equal(read_png(job_dir / "source" / "0004.png"), before)
 
 
-def test_scene_settings_are_the_defaults(shot, worker_python, registered, tmp_path):
+def test_scene_settings_are_the_defaults(shot, registered, tmp_path):
     """What the artist chose in the panel is what the farm computes."""
     chosen = bpy.context.scene.diffsynth
     chosen.prompt, chosen.seed, chosen.window = "watercolour", 3, 2
@@ -117,7 +105,7 @@ def test_scene_settings_are_the_defaults(shot, worker_python, registered, tmp_pa
     assert settings.strength == Settings(prompt="").strength
 
 
-def test_export_resume_status(shot, worker_python, tmp_path, capfd):
+def test_export_resume_status(shot, tmp_path, capfd):
     """A job can be made here and run there, in parts."""
     job_dir = tmp_path / "job"
     assert command.run(["export-job", "--prompt", "clay", "--output", str(job_dir)]) == 0
@@ -148,7 +136,7 @@ def test_export_resume_status(shot, worker_python, tmp_path, capfd):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_errors(shot, worker_python, tmp_path, capfd, arguments, code, words):
+def test_errors(shot, tmp_path, capfd, arguments, code, words):
     """The exit code says what kind of thing is wrong, one line says which and what to do."""
     arguments = [str(tmp_path / "job") if argument == "OUT" else argument for argument in arguments]
     assert command.run(arguments) == code
@@ -165,7 +153,7 @@ def test_nothing_is_rendered_for_a_worker_that_is_not_there(shot, monkeypatch, t
     assert not (tmp_path / "job").exists()
 
 
-def test_cancel(shot, worker_python, tmp_path, capfd):
+def test_cancel(shot, tmp_path, capfd):
     """Ctrl-C stops the job politely with exit code 130, and the signal's handler is as before."""
     import signal
     import threading
@@ -178,7 +166,7 @@ def test_cancel(shot, worker_python, tmp_path, capfd):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_somebody_elses_job_is_not_replaced(shot, worker_python, tmp_path, capfd):
+def test_somebody_elses_job_is_not_replaced(shot, tmp_path, capfd):
     """A folder that holds a job of another scene is refused, unless told otherwise."""
     job_dir = tmp_path / "job"
     arguments = ["export-job", "--prompt", "clay", "--output", str(job_dir)]

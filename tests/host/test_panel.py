@@ -1,0 +1,203 @@
+"""What the panel offers, and the stepwise stylisation behind its button. Drawing itself needs a window."""
+
+import os
+import time
+
+import bpy
+import pytest
+
+from diffsynth_blender.host import addon, properties, pump, strip
+from diffsynth_blender.host.capture_checks import CaptureError
+from diffsynth_blender.protocol import BadJobError, Settings, load_job, output_path
+from tests.host.shots import make_shot
+from tests.host.stand_in_worker import use_stand_in_worker
+from tests.host.test_command import source_times
+
+
+@pytest.fixture
+def scene(tmp_path, monkeypatch):
+    """A small shot in a Blender that has the add-on and a worker."""
+    use_stand_in_worker(tmp_path, monkeypatch)
+    addon.register()
+    shot = make_shot(width=32, height=24)
+    yield shot
+    addon.unregister()
+
+
+def start(scene: bpy.types.Scene, job_dir, prompt: str = "clay", **options: object) -> pump.Stylisation:
+    frames = range(scene.frame_start, scene.frame_end + 1)
+    return pump.Stylisation(scene, job_dir, frames, Settings(prompt=prompt), **options)
+
+
+def run_until(stylisation: pump.Stylisation, condition, seconds: float = 60.0) -> list[pump.Progress]:
+    """Tick as the timer does, and return every progress shown."""
+    shown = []
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, stylisation.progress
+        stylisation.tick()
+        if not shown or stylisation.progress != shown[-1]:
+            shown.append(stylisation.progress)
+        time.sleep(0.01)
+    return shown
+
+
+def is_over(stylisation: pump.Stylisation):
+    return lambda: stylisation.state != "running"
+
+
+def test_defaults_are_the_protocols(scene):
+    """A script and the panel mean the same by saying nothing."""
+    assert properties.to_settings(scene.diffsynth) == Settings(prompt="")
+
+
+def test_choices_reach_the_job(scene, tmp_path):
+    """Every property of the panel is a setting of the job."""
+    chosen = scene.diffsynth
+    values = {"prompt": "gold", "negative_prompt": "red", "strength": 0.3, "seed": 9, "guidance_scale": 2.5, "steps": 7}
+    for name, value in values.items():
+        setattr(chosen, name, value)
+    chosen.model, chosen.model_folder = "FOLDER", str(tmp_path)
+    chosen.depth_scale, chosen.normal_scale = 0.0, 0.25
+    chosen.use_deflicker, chosen.device = False, "CPU"
+    settings = properties.to_settings(chosen)
+    assert {name: getattr(settings, name) for name in values} == values
+    assert (settings.model, settings.device, settings.deflicker) == (str(tmp_path), "cpu", None)
+    assert [(control.kind, control.scale) for control in settings.controls] == [("normal", 0.25)]
+
+
+def test_every_property_and_button_has_a_tooltip(scene):
+    """Whatever the mouse rests on explains itself."""
+    undocumented = [
+        prop.identifier
+        for prop in scene.diffsynth.bl_rna.properties
+        if not prop.description and prop.identifier not in {"rna_type", "name"}
+    ]
+    assert undocumented == []
+    for name in ("stylise", "cancel", "show_result"):
+        assert getattr(bpy.ops.diffsynth, name).get_rna_type().description
+
+
+def test_range_is_the_scenes_or_ones_own(scene):
+    """Unless told otherwise, the shot is what the scene would render."""
+    assert properties.frame_range(scene) == (4, 6, 1)
+    chosen = scene.diffsynth
+    chosen.use_own_range, chosen.frame_start, chosen.frame_end, chosen.frame_step = True, 2, 8, 3
+    assert properties.frame_range(scene) == (2, 8, 3)
+
+
+def test_output_beside_an_unsaved_file_is_refused(scene, tmp_path):
+    """There is no such place yet, and the message says what to do."""
+    with pytest.raises(BadJobError, match="save it"):
+        properties.job_folder(scene)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    assert properties.job_folder(bpy.context.scene) == tmp_path / "stylised" / "Scene"
+
+
+def test_button_waits_for_what_it_needs(scene, tmp_path):
+    """No prompt, no place for the results, no worker: no button."""
+    poll = bpy.ops.diffsynth.stylise.poll
+    scene.diffsynth.output_folder = str(tmp_path)
+    assert not poll()
+    scene.diffsynth.prompt = "clay"
+    assert poll()
+    scene.diffsynth.model = "FOLDER"
+    assert not poll()
+
+
+def test_button_does_everything(scene, tmp_path):
+    """Pressed in the background, where timers never fire, the button waits for the result."""
+    scene.diffsynth.prompt, scene.diffsynth.output_folder = "clay", str(tmp_path / "out")
+    assert bpy.ops.diffsynth.stylise() == {"FINISHED"}
+    [shown] = strip.strips_of(strip.find_edit_scene(scene))
+    assert (shown.frame_final_start, shown.frame_final_end) == (4, 7)
+
+
+def test_steps_do_everything(scene, tmp_path):
+    """Rendering, then the worker's stages, then the strip; each step returns at once."""
+    stylisation = start(scene, tmp_path / "job")
+    shown = run_until(stylisation, is_over(stylisation))
+    assert (stylisation.state, stylisation.message) == ("done", "3 frames in the scene 'Scene Stylised'")
+    texts = [progress.text for progress in shown]
+    assert any(text.startswith("Rendering frame") for text in texts)
+    assert all(0 <= progress.factor <= 1 for progress in shown)
+    assert strip.find_edit_scene(scene) is not None
+
+
+def test_ticks_never_wait_for_the_worker(scene, tmp_path):
+    """While the worker computes, a step takes a moment of the interface's time."""
+    stylisation = start(scene, tmp_path / "job", "slow")
+    run_until(stylisation, lambda: stylisation.progress.text.startswith("Denoising"))
+    times = []
+    for _ in range(20):
+        before = time.perf_counter()
+        stylisation.tick()
+        times.append(time.perf_counter() - before)
+    assert max(times) < 0.05
+    stylisation.close("enough")
+
+
+def test_cancel_while_the_worker_computes(scene, tmp_path):
+    """The worker stops at its next step and ends; nothing is inserted."""
+    stylisation = start(scene, tmp_path / "job", "slow")
+    run_until(stylisation, lambda: stylisation.progress.text.startswith("Denoising"))
+    stylisation.cancel()
+    run_until(stylisation, is_over(stylisation), seconds=10)
+    assert stylisation.state == "cancelled"
+    assert strip.find_edit_scene(scene) is None
+
+
+def test_cancel_while_rendering(scene, tmp_path):
+    """The capture ends after the frame it renders, and the scene is free again."""
+    stylisation = start(scene, tmp_path / "job")
+    stylisation.tick()
+    stylisation.cancel()
+    run_until(stylisation, is_over(stylisation), seconds=20)
+    assert stylisation.state == "cancelled"
+    assert not (tmp_path / "job" / "job.json").exists()
+
+
+@pytest.mark.parametrize(("prompt", "words"), [("no memory", "too little memory"), ("crash", "the worker process")])
+def test_failure_is_told_in_a_line(scene, tmp_path, prompt, words):
+    """Whatever the worker dies of, the panel has a sentence for it."""
+    stylisation = start(scene, tmp_path / "job", prompt)
+    run_until(stylisation, is_over(stylisation))
+    assert stylisation.state == "failed"
+    assert words in stylisation.message
+    assert "\n" not in stylisation.message
+
+
+def test_refused_scene_starts_nothing(scene, tmp_path):
+    """A scene that cannot be captured is refused before anything runs."""
+    scene.render.use_border = True
+    with pytest.raises(CaptureError, match="Render Region"):
+        start(scene, tmp_path / "job")
+
+
+def test_reused_frames_are_not_rendered(scene, tmp_path):
+    """Another prompt on the frames of the last run."""
+    first = start(scene, tmp_path / "job")
+    run_until(first, is_over(first))
+    times = source_times(tmp_path / "job")
+    second = start(scene, tmp_path / "job", "gold", reuse_capture=True)
+    run_until(second, is_over(second))
+    assert second.state == "done"
+    assert source_times(tmp_path / "job") == times
+    assert load_job(tmp_path / "job").settings.prompt == "gold"
+    assert output_path(tmp_path / "job", 4).is_file()
+
+
+def test_loading_a_file_ends_what_runs(scene, tmp_path):
+    """The worker of a shot that is gone is not left behind."""
+    stylisation = start(scene, tmp_path / "job", "slow")
+    pump.start(stylisation)
+    run_until(stylisation, lambda: stylisation.progress.text.startswith("Denoising"))
+    with pytest.raises(RuntimeError, match="under way"):
+        pump.start(stylisation)
+    process_id = int((tmp_path / "job" / "worker.pid").read_text())
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert stylisation.state == "cancelled"
+    with pytest.raises(ProcessLookupError):
+        os.kill(process_id, 0)
+    assert pump.current() is None
+    assert not pump.is_running()
