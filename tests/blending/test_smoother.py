@@ -111,7 +111,7 @@ def test_disoccluded_pixels_never_receive_the_occluders_colour(operator, samples
         ),
         lambda frame: np.eye(4),
         lens(64, 48),
-        lambda directions: np.zeros_like(directions),
+        np.zeros_like,
     )
     frames = range(1, 8)
     pictures = pictures_of(scene, frames, samples)
@@ -129,7 +129,7 @@ def test_geometry_is_not_appearance():
     """A light spot that wanders over a still wall stays where it is under "robust", and smears under the mean."""
     scene = Scene(
         64, 48, (Rectangle(5, (9.0, 9.0), lambda frame: move(0, 0, -6), waves(1)),),
-        lambda frame: np.eye(4), lens(64, 48), lambda directions: np.zeros_like(directions),
+        lambda frame: np.eye(4), lens(64, 48), np.zeros_like,
     )  # fmt: skip
     frames = range(1, 8)
     y, x = np.mgrid[:48, :64]
@@ -246,7 +246,7 @@ def test_motion_beyond_what_a_link_can_hold_is_not_read():
     """A panorama that races by further than 511 px a frame is left alone, not wrapped around."""
     scene = Scene(
         1400, 2, (Rectangle(5, (90.0, 90.0), lambda frame: move(3.0 * frame, 0, -6), waves(1)),),
-        lambda frame: np.eye(4), lens(1400, 2), lambda directions: np.zeros_like(directions),
+        lambda frame: np.eye(4), lens(1400, 2), np.zeros_like,
     )  # fmt: skip
     frames = np.random.default_rng(0).random((2, 2, 1400, 3), np.float32)
     clip = clip_of(scene, range(1, 3))
