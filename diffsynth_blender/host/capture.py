@@ -164,7 +164,11 @@ class Capture:
             # A timer has no window of its own, and a render in the interface needs one.
             windows = bpy.context.window_manager.windows
             window = bpy.context.window or (windows[0] if windows else None)
-            with bpy.context.temp_override(window=window):
+            shown = window.scene if window else bpy.context.scene
+            # Blender renders the scene it is told at the frame of the one that is shown.
+            with bpy.context.temp_override(window=window), Borrowed() as borrowed:
+                if shown != self._scene():
+                    borrowed.set(shown, frame_current=self._frame)
                 outcome = bpy.ops.render.render(context, write_still=True, scene=self._scene().name)
         except BaseException as error:
             self._end("failed")

@@ -179,3 +179,14 @@ def test_somebody_elses_job_is_not_replaced(shot, tmp_path, capfd):
     assert "already holds a job" in capfd.readouterr().err
     assert command.run([*arguments, "--recapture"]) == 0
     assert load_job(job_dir).shot.name == "Scene"
+
+
+def test_scene_that_is_not_shown(shot, tmp_path):
+    """Another scene in the window, at another frame: the frames are the same."""
+    export = ["export-job", "--prompt", "clay", "--scene", "Scene", "--output"]
+    assert command.run([*export, str(tmp_path / "shown")]) == 0
+    bpy.context.window.scene = bpy.data.scenes.new("other")
+    assert command.run([*export, str(tmp_path / "hidden")]) == 0
+    for frame in (4, 5, 6):
+        pictures = [read_png(tmp_path / name / "source" / f"{frame:04d}.png") for name in ("shown", "hidden")]
+        np.testing.assert_array_equal(*pictures)
