@@ -16,7 +16,6 @@ from typing import Literal
 import numpy as np
 import warp as wp
 
-from ..motion.bands import Bands
 from ..motion.clip import Clip
 from . import links as link_kernels
 from .frame_ring import FrameRing
@@ -72,7 +71,8 @@ class WindowSmoother:
         self._clip = clip
         self._robust = operator == "robust"
         self._sharpness = 0.5 / guide_sigma**2 if self._robust else 0.0
-        self._bands = Bands(str(clip.bands.device), link_kernels, threads=clip.bands.threads)
+        self._bands = clip.bands
+        self._bands.load(link_kernels)
         self._guides = self._ring(guide if callable(guide) else guide.__getitem__)
         about = [STORE_VERSION, cache_key, list(clip.frames), clip.width, clip.height]
         about += [window, operator, guide_sigma]

@@ -26,24 +26,25 @@ ROWS_PER_BAND = 16
 class Bands:
     """Splits frames into bands of rows for one device."""
 
-    def __init__(self, device: str, *modules: ModuleType, threads: int | None = None):
-        """Prepare `device` and load the kernels of `modules` on it.
+    def __init__(self, device: str, *, threads: int | None = None):
+        """Prepare `device`.
 
         Args:
             device: a Warp device name, "cpu" or "cuda:0".
-            modules: Python modules whose kernels will be launched. Loading is not safe from
-                several threads, so it is done here.
             threads: bands at a time on a processor; None means one for every core.
         """
         self.device = wp.get_device(device)
-        self.threads = 1 if self.device.is_cuda else threads or len(os.sched_getaffinity(0))
+        self._threads = 1 if self.device.is_cuda else threads or _core_count()
+        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+
+    def load(self, *modules: ModuleType) -> None:
+        """Load the kernels of Python `modules`; to be done before a launch, not from several threads."""
         for module in modules:
             wp.load_module(module, device=self.device)
-        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
     def run(self, height: int, work: Callable[[int, int], None]) -> None:
         """Call `work(first_row, row_count)` for bands that together cover `height` rows."""
-        count = max(1, min(self.threads, height // ROWS_PER_BAND))
+        count = max(1, min(self._threads, height // ROWS_PER_BAND))
         edges = [height * band // count for band in range(count + 1)]
         spans = [(top, bottom - top) for top, bottom in pairwise(edges)]
         if self._pool is None or count == 1:
@@ -66,3 +67,10 @@ class Bands:
                 device=self.device,
             ),
         )
+
+
+def _core_count() -> int:
+    """Return the cores that this process may use, where the system can tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -78,7 +78,8 @@ class Clip:
         self.frames = tuple(frames)
         self.width = width
         self.height = height
-        self.bands = Bands(device, kernels, threads=threads)
+        self.bands = Bands(device, threads=threads)
+        self.bands.load(kernels)
         self._sample_offset = sample_offset
         self._pass_frames = PassFrames(
             reader,

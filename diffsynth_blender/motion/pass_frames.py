@@ -13,10 +13,8 @@ import warp as wp
 from ..passes.exr import ExactPasses
 from . import kernels
 from .bands import Bands
-from .cameras import CameraLike, project
-
-CUT_PROBES = 32
-"""Probe points along each side of the frame when looking for a cut: 1024 decide it well enough."""
+from .cameras import CameraLike
+from .cuts import Probes, is_cut, probe
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,8 @@ class PassFrame:
 
     surfaces: kernels.Surfaces
     """Ids, depth and motion on the device."""
-    passes: ExactPasses
-    """The same frame on the host."""
+    probes: Probes
+    """What is needed to notice a cut, on the host."""
 
 
 class PassFrames:
@@ -70,49 +68,16 @@ class PassFrames:
         return held
 
     def is_cut(self, near: int, far: int) -> bool:
-        """Whether the camera jumps between two neighbouring pass frames.
-
-        Blender's vectors follow one camera object; where the shot changes to another one they lead
-        to places that may look consistent and are not. A cut is where the vectors contradict the
-        two cameras by a quarter of the picture and most of what they lead to is something else
-        (a camera on a moving car also contradicts the ground, but keeps seeing the car).
-        """
-        key = (near, far)
-        if key not in self._cuts:
-            self._cuts[key] = self._find_cut(near, far)
-        return self._cuts[key]
-
-    def _find_cut(self, near: int, far: int) -> bool:
-        width, height = self._size
-        here, there = self[near].passes, self[far].passes
-        rows = np.linspace(0, height - 1, min(CUT_PROBES, height)).astype(int)
-        columns = np.linspace(0, width - 1, min(CUT_PROBES, width)).astype(int)
-        y, x = (grid.ravel() for grid in np.meshgrid(rows, columns, indexing="ij"))
-        foreground = here.depth[y, x] < self._background_depth
-        y, x = y[foreground], x[foreground]
-        if not y.size:
-            return False
-        sign = np.array([-1.0, 1.0]) if far > near else np.array([1.0, -1.0])
-        channels = slice(2, 4) if far > near else slice(0, 2)
-        led = np.stack([x, y], axis=-1) + sign * here.vector[y, x, channels]
-        seen = project(
-            here.position[y, x].astype(np.float64),
-            self.cameras[far],
-            width,
-            height,
-            self.sample_offset,
-        )
-        # Behind the camera is as contradictory as it gets.
-        distance = np.nan_to_num(np.linalg.norm(seen - led, axis=-1), nan=np.inf)
-        if np.median(distance) <= 0.25 * max(width, height):
-            return False
-        column, row = np.rint(led).astype(int).T
-        inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
-        y, x, row, column = y[inside], x[inside], row[inside], column[inside]
-        near_depth, far_depth = here.depth[y, x], there.depth[row, column]
-        same = here.object_id[y, x] == there.object_id[row, column]
-        same &= np.abs(near_depth - far_depth) <= 0.03 * near_depth
-        return not same.size or float(np.mean(same)) < 0.5
+        """Whether the shot cuts to another camera between two neighbouring pass frames."""
+        if (near, far) not in self._cuts:
+            self._cuts[near, far] = is_cut(
+                self[near].probes,
+                self[far].probes,
+                self.cameras[far],
+                ahead=far > near,
+                sample_offset=self.sample_offset,
+            )
+        return self._cuts[near, far]
 
     def _read(self, frame: int) -> PassFrame:
         passes = self._reader(frame)
@@ -123,9 +88,9 @@ class PassFrames:
                 f"the clip is {width}x{height} px: capture the frame again"
             )
         device = self._bands.device
-        depth = wp.array(np.ascontiguousarray(passes.depth), dtype=float, device=device)
-        ids = wp.array(np.ascontiguousarray(passes.object_id), dtype=wp.int32, device=device)
-        vector = wp.array(np.ascontiguousarray(passes.vector), dtype=wp.vec4, device=device)
+        depth = wp.array(np.ascontiguousarray(passes.depth), dtype=float, device=device, copy=False)
+        ids = wp.array(np.ascontiguousarray(passes.object_id), dtype=wp.int32, device=device, copy=False)
+        vector = wp.array(np.ascontiguousarray(passes.vector), dtype=wp.vec4, device=device, copy=False)
         shape = (height, width)
         surfaces = kernels.Surfaces()
         surfaces.depth = depth
@@ -143,4 +108,4 @@ class PassFrames:
         )
         launch(kernels.find_tolerance, inputs=[depth, surfaces.id], outputs=[surfaces.tolerance])
         launch(kernels.find_edges, inputs=[surfaces], outputs=[surfaces.edge])
-        return PassFrame(surfaces, passes)
+        return PassFrame(surfaces, probe(passes, self._background_depth))
