@@ -14,6 +14,7 @@ import numpy as np
 import OpenEXR
 
 from .errors import PassError
+from .exr_length import ends_early
 
 PLANES = {"depth": 1, "normal": 3, "vector": 4, "position": 3, "object": 1}
 """Number of channels each pass needs, in the order of the fields of `ExactPasses`."""
@@ -88,6 +89,8 @@ def _read_planes(path: Path) -> dict[str, np.ndarray]:
     """Return every channel of every part as one plane, under its own name and `part.channel`."""
     if not path.is_file():
         raise PassError(f"{path}: no such file: capture the frame again")
+    if ends_early(path):
+        raise PassError(f"{path}: truncated or not an EXR file: capture the frame again")
     try:
         # Grouped into colours, a file with lower-case r, g, b next to upper-case ones loses planes.
         parts = OpenEXR.File(str(path), separate_channels=True).parts

@@ -73,6 +73,29 @@ def test_a_truncated_file_is_refused(file, share):
     refuse(file, "truncated")
 
 
+@pytest.mark.parametrize("parts", [False, True])
+def test_the_library_says_nothing_about_a_truncated_file(tmp_path, passes, capfd, parts):
+    """One line means one: nothing on standard output or error besides, for files with one part and with many."""
+    path = tmp_path / "0003.exr"
+    if parts:
+        write_exr_parts(path, planes(passes))
+    else:
+        write_exr(path, planes(passes), OpenEXR.PIZ_COMPRESSION)
+    content = path.read_bytes()
+    for length in (0, 3, 7, 200, 1200, 3000, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
+        refuse(path, "truncated")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_file_of_the_right_length_is_refused(file):
+    """Bytes that do not decode are not passes either."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    file.write_bytes(content)
+    refuse(file, "damaged")
+
+
 def test_a_file_without_its_last_byte_is_refused(file):
     """One byte short is still short."""
     file.write_bytes(file.read_bytes()[:-1])
