@@ -7,9 +7,15 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from diffusers.utils import logging as diffusers_logging
 from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from .registry import CheckpointEntry
+
+# The libraries' own progress bars would run through the worker's log, which people read when a job fails.
+diffusers_logging.disable_progress_bar()
+transformers_logging.disable_progress_bar()
 
 
 class CheckpointError(ValueError):
