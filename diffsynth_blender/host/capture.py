@@ -12,23 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
 
 import bpy
 
-from ..protocol import Camera, Job, Settings, Shot, save_job
-from . import compat
-from .cameras import final_size, record_camera, shot_cameras
+from ..protocol import Camera, Job, Settings, save_job
+from .cameras import record_camera
 from .capture_checks import CaptureError, check_camera, check_scene
 from .capture_folder import PASSES_PATTERN, SOURCE_PATTERN, CaptureFolder
 from .capture_frame import artist_frame
-from .capture_passes import channels, exact_passes, layer_name
+from .capture_passes import exact_passes, layer_name
+from .capture_shot import describe_shot
 from .scene_state import Borrowed, find_block, same_frame_after, same_images_after
-
-SAMPLE_OFFSET = (0.0, 0.0)
-"""px from the pixel's centre. Measured below 0.002 px for Cycles' first sample and for EEVEE with a narrow filter."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +90,7 @@ class Capture:
     @property
     def status(self) -> CaptureStatus:
         """How far it is."""
-        return CaptureStatus(
-            self._state, self._frame, self._renders_done, len(self._frames) + len(self._pass_frames)
-        )
+        return CaptureStatus(self._state, self._frame, self._renders_done, len(self._frames) + len(self._pass_frames))
 
     def cancel(self) -> None:
         """Stop after the render that is running; the driver restores the scene at its next turn."""
@@ -190,7 +184,7 @@ class Capture:
         cameras: list[Camera] = []
         scene = self._scene()
         layer = layer_name(scene)
-        shot = self._shot(scene, layer)
+        shot = describe_shot(scene, self._frames, self._pass_frames, layer)
         with same_images_after(), same_frame_after(scene), Borrowed() as borrowed:
             if not bpy.app.background:
                 view = bpy.context.preferences.view
@@ -219,27 +213,3 @@ class Capture:
                 f"The render of frame {self._frame} was cancelled, or {self.folder.path} could not be written: "
                 "look for Blender's own message and start again."
             )
-
-    def _shot(self, scene: bpy.types.Scene, layer: str) -> Shot:
-        """What is known of the shot before it is rendered: all but the cameras."""
-        render = scene.render
-        width, height = final_size(scene)
-        # 23.976 is 24 / 1.001, and no float is 1.001.
-        fps = render.fps / Fraction(render.fps_base).limit_denominator(1000)
-        clip_end = min(camera.data.clip_end for camera in shot_cameras(scene, self._frames[0], self._frames[-1]))
-        return Shot(
-            name=scene.name,
-            blender=".".join(str(number) for number in bpy.app.version),
-            engine=render.engine,
-            width=width,
-            height=height,
-            fps=(fps.numerator, fps.denominator),
-            frames=tuple(self._frames),
-            pass_frames=tuple(self._pass_frames),
-            source=SOURCE_PATTERN,
-            passes=PASSES_PATTERN,
-            channels=channels(layer),
-            background_depth=compat.background_depth(render.engine, clip_end),
-            sample_offset=SAMPLE_OFFSET,
-            cameras=(),
-        )

@@ -29,11 +29,11 @@ def check_scene(scene: bpy.types.Scene, frames: range) -> None:
         raise CaptureError(f"Scene {name!r} renders with {render.engine}: set Render Engine to Cycles or EEVEE.")
     if not frames:
         raise CaptureError(
-            f"The frame range of scene {name!r} is empty: let it end at or after its first frame, in steps of 1 or more."
+            f"The frame range of scene {name!r} is empty: let it end after it starts, in steps of 1 or more."
         )
     if frames[0] < 0 or frames[-1] > FRAME_LIMIT:
         raise CaptureError(
-            f"Frame range {frames[0]} to {frames[-1]} of scene {name!r} leaves 0 to {FRAME_LIMIT}: move the shot in time."
+            f"Frame range {frames[0]} to {frames[-1]} of scene {name!r} leaves 0 to {FRAME_LIMIT}: move the shot."
         )
     _check_picture(scene)
     _check_layers(scene)

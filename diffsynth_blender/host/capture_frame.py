@@ -22,7 +22,7 @@ def artist_frame(scene: bpy.types.Scene, path: Path) -> Iterator[None]:
     image_settings = render.image_settings
     with Borrowed() as borrowed:
         borrowed.set(render, filepath=compat.render_path(path), use_file_extension=True)
-        # The sequencer would put an edit in place of the scene; burnt-in metadata would be restyled as if it were there.
+        # The sequencer would put an edit in place of the scene; burnt-in metadata would be restyled too.
         borrowed.set(render, use_sequencer=False, use_stamp=False)
         borrowed.keep_image_settings(image_settings)
         compat.use_png(image_settings)

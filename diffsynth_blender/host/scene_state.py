@@ -48,9 +48,10 @@ class Borrowed:
 
     def keep_image_settings(self, image_settings: bpy.types.ImageFormatSettings) -> None:
         """Remember a whole file format: choosing another one changes depth, colour mode and codec along the way."""
-        colorspace = image_settings.linear_colorspace_settings
-        if colorspace.name:  # never chosen: Blender fills in the format's own, and nothing can empty it again
-            self.keep(colorspace, "name")
+        colorspace = image_settings.linear_colorspace_settings.name
+        if colorspace:  # never chosen: Blender fills in the format's own, and nothing can empty it again
+            # By way of its owner: Blender itself does not know the path of these settings.
+            self._before.append((_Address(image_settings, ".linear_colorspace_settings"), "name", colorspace))
         decisive = ("media_type", "file_format", "color_mode", "color_depth")
         names = [
             prop.identifier
@@ -69,12 +70,12 @@ class _Address:
     was remembered by itself could be gone.
     """
 
-    def __init__(self, owner: bpy.types.bpy_struct) -> None:
+    def __init__(self, owner: bpy.types.bpy_struct, inside: str = "") -> None:
         self._owner = owner
         self._collection = {bpy.types.Scene: "scenes", bpy.types.Camera: "cameras"}.get(type(owner.id_data))
         if self._collection:
             self._session_uid = owner.id_data.session_uid
-            self._path = "" if owner == owner.id_data else owner.path_from_id()
+            self._path = "" if owner == owner.id_data else owner.path_from_id() + inside
 
     def find(self) -> bpy.types.bpy_struct | None:
         """The struct, or None where the artist deleted what holds it."""

@@ -79,7 +79,9 @@ def test_a_captured_shot_is_a_valid_job(tmp_path: Path) -> None:
     assert [camera.frame for camera in job.shot.cameras] == [4, 5, 6]
     assert job.shot.render_seconds > 0
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {"job.json"} | {f"{folder}/000{f}.{end}" for folder, end in (("source", "png"), ("passes", "exr")) for f in (4, 5, 6)}
+    assert files == {"job.json"} | {
+        f"{folder}/000{f}.{end}" for folder, end in (("source", "png"), ("passes", "exr")) for f in (4, 5, 6)
+    }
     passes = shots.read_passes(tmp_path, 5)
     assert passes.depth.shape == (32, 48)
     assert set(passes.names) >= {"Cube", "Ground"}
@@ -146,7 +148,9 @@ def test_motion_blur_stays_in_the_picture_and_out_of_the_passes(tmp_path: Path) 
     assert np.abs(sharp.astype(int) - blurred).max() > 30
 
 
-@pytest.mark.parametrize("setting", ["depth of field", "samples", "persistent data", "denoiser", "simplify subdivision"])
+@pytest.mark.parametrize(
+    "setting", ["depth of field", "samples", "persistent data", "denoiser", "simplify subdivision"]
+)
 def test_the_picture_s_settings_leave_the_passes_alone(tmp_path: Path, setting: str) -> None:
     """What blurs or speeds up the artist's picture changes no bit of the passes."""
     scene = shots.make_shot()

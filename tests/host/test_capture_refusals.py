@@ -87,9 +87,7 @@ def test_refused(tmp_path: Path, spoil: Callable[[Scene], None], message: str) -
 def test_an_empty_range_is_refused(tmp_path: Path, start: int, end: int, step: int) -> None:
     """Nothing to render."""
     with pytest.raises(CaptureError, match="is empty"):
-        Capture(
-            shots.make_shot(), tmp_path, settings=shots.SETTINGS, frame_start=start, frame_end=end, frame_step=step
-        )
+        Capture(shots.make_shot(), tmp_path, settings=shots.SETTINGS, frame_start=start, frame_end=end, frame_step=step)
 
 
 def test_frames_before_zero_are_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from diffsynth_blender.host.capture_checks import CaptureError
 from tests.host import shots
 
 SKIPPED = {"rna_type", "bl_rna", "original", "depsgraph", "id_data"}
+SKIPPED.add("uv_sculpt")  # reading it crashes Blender 4.2
 
 
 def everything() -> dict[str, object]:
@@ -22,7 +23,9 @@ def everything() -> dict[str, object]:
     for prop in bpy.data.bl_rna.properties:
         if prop.type == "COLLECTION":
             blocks = getattr(bpy.data, prop.identifier)
-            found[prop.identifier] = {block.name_full: block.users for block in blocks if block.name_full != "Render Result"}
+            found[prop.identifier] = {
+                block.name_full: block.users for block in blocks if block.name_full != "Render Result"
+            }
     return found
 
 
@@ -146,7 +149,7 @@ def test_after_the_folder_vanishes(unchanged: bpy.types.Scene, tmp_path: Path) -
             (tmp_path / "source").rmdir()
             (tmp_path / "source").write_text("in the way")
 
-    with pytest.raises(CaptureError, match="frame 5|Frame 5"):
+    with pytest.raises(CaptureError, match=r"[Ff]rame 5"):
         run(unchanged, tmp_path, between)
     assert_no_job(tmp_path)
 

@@ -19,10 +19,12 @@ FRAMES = (shots.FRAME - 1, shots.FRAME, shots.FRAME + 1)
 
 @dataclass(frozen=True)
 class Captured:
+    """One captured frame and what it was made from."""
+
     shot: Shot
     passes: shots.Passes
     matrices: dict[tuple[str, int], Matrix]
-    "World matrices of the objects at the frames around."
+    """World matrices of the objects at the frames around."""
 
 
 @pytest.fixture(scope="module", params=ENGINES)
