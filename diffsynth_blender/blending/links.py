@@ -8,7 +8,7 @@ import numpy as np
 import warp as wp
 
 from ..motion.kernels import MIN_SUPPORT, Surfaces, corner_weight, same_surface
-from .gather import SMOOTH_TAPS, gather
+from .gather import CORNER_TAPS, SMOOTH_TAPS, gather
 
 wp.set_module_options({"enable_backward": False})
 
@@ -41,40 +41,33 @@ LINK_DTYPE = np.dtype([("dx", "<i2"), ("dy", "<i2"), ("weight", "u1"), ("taps", 
 
 
 @wp.func
-def may_read(target_edge: wp.uint8, source: Surfaces, x: int, y: int, id: int, depth: float) -> bool:
-    """Whether a source pixel shows the wanted surface unmixed, or as mixed as the target is.
-
-    A renderer filters over more than a pixel: next to a silhouette a pixel holds some of both
-    surfaces. Away from silhouettes only pure pixels are read, so no occluder's colour comes in.
-    """
-    cx = wp.clamp(x, 0, source.id.shape[1] - 1)
-    cy = wp.clamp(y, 0, source.id.shape[0] - 1)
-    if not same_surface(source, cx, cy, id, depth):
-        return False
-    return target_edge != wp.uint8(0) or source.edge[cy, cx] == wp.uint8(0)
-
-
-@wp.func
 def find_taps(target_edge: wp.uint8, source: Surfaces, x: float, y: float, id: int, depth: float) -> int:
-    """Pixels around (x, y) that may be read; 0 if they carry too little of the weight."""
+    """Pixels around (x, y) that may be read; 0 if they carry too little of the weight.
+
+    A pixel may be read if it shows the wanted surface, unmixed, or at most as mixed as the target is. A renderer
+    filters over more than a pixel: next to a silhouette a pixel holds some of both surfaces. Away from silhouettes
+    only pure pixels are read, so no occluder's colour comes in.
+    """
     left = int(wp.floor(x))
     top = int(wp.floor(y))
     taps = wp.int32(0)
     support = wp.float32(0.0)
+    edges = wp.int32(0)
     for corner in range(4):
-        cx = left + (corner & 1)
-        cy = top + (corner >> 1)
-        if may_read(target_edge, source, cx, cy, id, depth):
+        cx = wp.clamp(left + (corner & 1), 0, source.id.shape[1] - 1)
+        cy = wp.clamp(top + (corner >> 1), 0, source.id.shape[0] - 1)
+        edge = source.edge[cy, cx] != wp.uint8(0)
+        if same_surface(source, cx, cy, id, depth) and (target_edge != wp.uint8(0) or not edge):
             taps |= 1 << corner
-            support += corner_weight(x, y, cx, cy)
+            support += corner_weight(x, y, left + (corner & 1), top + (corner >> 1))
+        if edge:
+            edges += 1
     if support < MIN_SUPPORT:
         return 0
-    all_taps = SMOOTH_TAPS
-    for j in range(-1, 3):
-        for i in range(-1, 3):
-            if not may_read(target_edge, source, left + i, top + j, id, depth):
-                all_taps = 0
-    return taps | all_taps
+    if taps == CORNER_TAPS and edges == 0:
+        # All eight neighbours of each corner show its surface: those are the sixteen pixels.
+        taps |= SMOOTH_TAPS
+    return taps
 
 
 @wp.kernel

@@ -27,7 +27,7 @@ Operator = Literal["robust", "mean"]
 GUIDE_SIGMA = 0.1
 """Change of the guide's colour along the motion [sRGB, 0 to 1] that lowers a weight to 61 %."""
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 """Raise when the meaning of stored links changes."""
 
 

@@ -68,8 +68,11 @@ def catmull_rom(t: float) -> list[float]:
     ]
 
 
-def colour_at(frame: np.ndarray, x: float, y: float, allowed) -> np.ndarray | None:
-    """Return the colour at (x, y) from pixels (row, column) that `allowed` accepts, None if there are too few."""
+def colour_at(frame: np.ndarray, x: float, y: float, allowed, edge: np.ndarray) -> np.ndarray | None:
+    """Return the colour at (x, y) from pixels (row, column) that `allowed` accepts, None if there are too few.
+
+    Next to an `edge` the four nearest pixels are all that is read.
+    """
     left, top = math.floor(x), math.floor(y)
     fx, fy = x - left, y - top
 
@@ -88,15 +91,16 @@ def colour_at(frame: np.ndarray, x: float, y: float, allowed) -> np.ndarray | No
     if fx == fy == 0.0:
         return frame[top, left].astype(float)
     around = [[pixel(top + j, left + i) for i in (-1, 0, 1, 2)] for j in (-1, 0, 1, 2)]
-    if not all(allowed(*place) for line in around for place in line):
+    nearest = [around[j][i] for j in (1, 2) for i in (1, 2)]
+    if not all(allowed(*place) and not edge[place] for place in nearest):
         return sum(weight * frame[place] for place, weight in corners.items()) / sum(corners.values())
     total = sum(
         wy * wx * frame[place].astype(float)
         for wy, line in zip(catmull_rom(fy), around, strict=True)
         for wx, place in zip(catmull_rom(fx), line, strict=True)
     )
-    nearest = np.stack([frame[around[j][i]] for j in (1, 2) for i in (1, 2)])
-    return np.clip(total, nearest.min(axis=0), nearest.max(axis=0))
+    colours = np.stack([frame[place] for place in nearest])
+    return np.clip(total, colours.min(axis=0), colours.max(axis=0))
 
 
 def smooth(
@@ -133,7 +137,8 @@ def smooth(
 
                     if field[y, x, 3] == 0.0:
                         continue
-                    expected = colour_at(guide[source], sx, sy, allowed)
+                    edge = shown[source].edge
+                    expected = colour_at(guide[source], sx, sy, allowed, edge)
                     if expected is None:
                         continue
                     weight = 1.0
@@ -142,7 +147,7 @@ def smooth(
                         weight = 1.0 - abs(target - source) / (window + 1)
                         weight *= math.exp(-float(change @ change) / (2.0 * guide_sigma**2))
                     weight = round(weight * 255.0) / 255.0
-                    total = total + weight * colour_at(frames[source], sx, sy, allowed)
+                    total = total + weight * colour_at(frames[source], sx, sy, allowed, edge)
                     weights += weight
                 result[target, y, x] = total / weights
     return result
