@@ -19,7 +19,7 @@ import bpy
 
 from ..protocol import Camera, Job, Settings, save_job
 from .cameras import record_camera
-from .capture_checks import CaptureError, check_camera, check_scene
+from .capture_checks import CaptureError, check_camera, check_camera_motion, check_scene
 from .capture_folder import PASSES_PATTERN, SOURCE_PATTERN, CaptureFolder
 from .capture_frame import artist_frame
 from .capture_passes import exact_passes, layer_name
@@ -182,6 +182,7 @@ class Capture:
     def _renders(self) -> Iterator[None]:
         """Everything in order; suspended at every render."""
         cameras: list[Camera] = []
+        seen_through = 0  # session_uid of the last frame's camera
         scene = self._scene()
         layer = layer_name(scene)
         shot = describe_shot(scene, self._frames, self._pass_frames, layer)
@@ -196,6 +197,9 @@ class Capture:
                 scene.frame_set(frame)
                 check_camera(scene.camera)
                 cameras.append(record_camera(scene))
+                if scene.camera.session_uid == seen_through:
+                    check_camera_motion(scene.render.engine, scene.camera, *cameras[-2:])
+                seen_through = scene.camera.session_uid
                 if frame in self._frames:
                     with artist_frame(scene, self.folder.writing_path(SOURCE_PATTERN, frame)):
                         yield

@@ -3,8 +3,12 @@
 Looks at a scene and changes nothing.
 """
 
+from collections.abc import Sequence
+from itertools import chain
+
 import bpy
 
+from ..protocol import Camera
 from ..protocol.job import FRAME_LIMIT
 from . import compat
 from .cameras import final_size, shot_cameras
@@ -54,6 +58,33 @@ def check_camera(camera: bpy.types.Object | None) -> None:
         raise CaptureError(
             f"Camera {camera.name!r} is of type {camera.data.type}: set its Lens Type to Perspective or Orthographic."
         )
+
+
+def check_camera_motion(engine: str, camera: bpy.types.Object, before: Camera, after: Camera) -> None:
+    """Raise `CaptureError` for camera moves between two frames that the motion pass gets wrong.
+
+    Measured in Cycles, all versions: a moving orthographic camera is taken for a perspective one (off by a tenth of
+    the picture), and a change of lens shift is left out. EEVEE gets both right, and Cycles everything else.
+    """
+    if engine != compat.CYCLES:
+        return
+    moved = _differ(before.world_to_camera, after.world_to_camera) or _differ(before.projection, after.projection)
+    frames = f"between frames {before.frame} and {after.frame}"
+    if camera.data.type == "ORTHO" and moved:
+        raise CaptureError(
+            f"Orthographic camera {camera.name!r} moves {frames}, and Cycles gets its motion wrong: "
+            "keep it still, make it a perspective camera, or render with EEVEE."
+        )
+    if camera.data.type == "PERSP" and _differ(*([row[2:3] for row in one.projection[:2]] for one in (before, after))):
+        raise CaptureError(
+            f"The lens shift of camera {camera.name!r} changes {frames}, and Cycles leaves that out of the motion: "
+            "remove its key frames, or render with EEVEE."
+        )
+
+
+def _differ(matrix: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> bool:
+    pairs = zip(chain(*matrix), chain(*other), strict=True)
+    return any(abs(value - second) > 1e-6 * max(1.0, abs(value)) for value, second in pairs)
 
 
 def _check_picture(scene: bpy.types.Scene) -> None:

@@ -120,6 +120,51 @@ def test_animated_depth_of_field_is_refused(tmp_path: Path) -> None:
     assert scene.view_layers.keys() == ["ViewLayer"]
 
 
+def orthographic(camera: bpy.types.Object) -> None:
+    camera.data.type = "ORTHO"
+
+
+def zoom_orthographic(camera: bpy.types.Object) -> None:
+    camera.animation_data_clear()
+    camera.data.type = "ORTHO"
+    for frame, scale in ((1, 5.0), (10, 9.0)):
+        camera.data.ortho_scale = scale
+        camera.data.keyframe_insert("ortho_scale", frame=frame)
+
+
+def shift_lens(camera: bpy.types.Object) -> None:
+    for frame, shift in ((1, 0.0), (10, 0.3)):
+        camera.data.shift_y = shift
+        camera.data.keyframe_insert("shift_y", frame=frame)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [(orthographic, "Orthographic"), (zoom_orthographic, "Orthographic"), (shift_lens, "lens shift")],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_camera_moves_that_cycles_gets_wrong(
+    tmp_path: Path, spoil: Callable[[bpy.types.Object], None], message: str
+) -> None:
+    """Seen at the second frame, and said with both frames' numbers."""
+    scene = shots.make_shot(width=32, height=32)
+    spoil(scene.camera)
+    with pytest.raises(CaptureError, match=message + ".* between frames 4 and 5"):
+        for _ in Capture(scene, tmp_path, settings=shots.SETTINGS).run_blocking():
+            pass
+    assert not (tmp_path / "job.json").exists()
+
+
+def test_a_still_orthographic_camera_is_fine(tmp_path: Path) -> None:
+    """Nothing is wrong with an orthographic camera that keeps still."""
+    scene = shots.make_shot(width=32, height=32)
+    orthographic(scene.camera)
+    scene.camera.animation_data_clear()
+    for _ in Capture(scene, tmp_path, settings=shots.SETTINGS, frame_start=4, frame_end=5).run_blocking():
+        pass
+    assert (tmp_path / "job.json").exists()
+
+
 def test_a_camera_lost_on_the_way_is_named(tmp_path: Path) -> None:
     """The scene loses its camera between two renders."""
     scene = shots.make_shot()

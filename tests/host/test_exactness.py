@@ -1,5 +1,6 @@
 """The exact passes against the closed form of cameras and object matrices, in both engines."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,15 +54,25 @@ def test_the_position_is_what_the_pixel_centre_sees(captured: Captured) -> None:
 @pytest.mark.parametrize("name", OBJECTS)
 def test_motion_is_exact(captured: Captured, name: str) -> None:
     """XY leads back to the frame before, ZW on to the next: the object's matrix and the camera say where."""
+    assert_exact_motion(captured, name)
+
+
+def assert_exact_motion(captured: Captured, name: str, stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> None:
+    """Follow every pixel of an object by matrices alone.
+
+    Args:
+        captured: The passes, and the matrices.
+        name: The object.
+        stretch: How much the object's mesh is stretched along its own z at each frame.
+    """
     shot, passes = captured.shot, captured.passes
     mask = passes.mask(name)
     assert mask.sum() > 200
-    before, now, after = (np.array(captured.matrices[name, frame]) for frame in FRAMES)
-    local = shots.homogeneous(passes.position[mask]) @ np.linalg.inv(now).T
-    places = [
-        shots.project(shot, camera, (local @ matrix.T)[:, :3])
-        for camera, matrix in zip(shot.cameras, (before, now, after), strict=True)
-    ]
+    local = shots.homogeneous(passes.position[mask]) @ np.linalg.inv(captured.matrices[name, shots.FRAME]).T
+    places = []
+    for camera, frame, factor in zip(shot.cameras, FRAMES, stretch, strict=True):
+        stretched = local * (1.0, 1.0, factor / stretch[1], 1.0)
+        places.append(shots.project(shot, camera, (stretched @ np.array(captured.matrices[name, frame]).T)[:, :3]))
     vector = passes.vector[mask]
     for label, measured, true in (
         ("back", vector[:, :2], places[0] - places[1]),
@@ -74,6 +85,71 @@ def test_motion_is_exact(captured: Captured, name: str) -> None:
         )
         assert error.mean() < 0.02
         assert error.max() < 0.1
+
+
+def stretch_mesh(scene: bpy.types.Scene) -> None:
+    """A shape key that grows the cube by half along z, and a modifier on top."""
+    cube = bpy.data.objects["Cube"]
+    cube.shape_key_add(name="Basis")
+    tall = cube.shape_key_add(name="Tall")
+    for point in tall.data:
+        point.co.z *= 1.5
+    for frame in (1, 10):
+        tall.value = (frame - 1) / 9
+        tall.keyframe_insert("value", frame=frame)
+    subdivided = cube.modifiers.new("Subdivided", "SUBSURF")
+    subdivided.subdivision_type, subdivided.render_levels = "SIMPLE", 2
+
+
+def zoom(scene: bpy.types.Scene) -> None:
+    """A lens that changes its focal length."""
+    for frame, lens in ((1, 35.0), (10, 60.0)):
+        scene.camera.data.lens = lens
+        scene.camera.data.keyframe_insert("lens", frame=frame)
+
+
+def scale_rig(scene: bpy.types.Scene) -> None:
+    """A camera on a scaled parent."""
+    rig = bpy.data.objects.new("Rig", None)
+    scene.collection.objects.link(rig)
+    rig.scale = (0.8, 0.8, 0.8)
+    scene.camera.parent = rig
+
+
+def switch_blur_off(scene: bpy.types.Scene) -> None:
+    """An object that the artist has kept from being blurred."""
+    cube = bpy.data.objects["Cube"]
+    cube.cycles.use_motion_blur = cube.cycles.use_deform_motion = False
+    scene.render.use_motion_blur = True
+
+
+def instance(scene: bpy.types.Scene) -> None:
+    """The cube as an instance of a collection."""
+    cube = bpy.data.objects["Cube"]
+    collection = bpy.data.collections.new("Instanced")
+    collection.objects.link(cube)
+    scene.collection.objects.unlink(cube)
+    empty = bpy.data.objects.new("Instance", None)
+    empty.instance_type, empty.instance_collection = "COLLECTION", collection
+    scene.collection.objects.link(empty)
+
+
+@pytest.mark.parametrize("change", [stretch_mesh, zoom, scale_rig, switch_blur_off, instance])
+def test_other_kinds_of_motion_are_exact(tmp_path: Path, change: Callable[[bpy.types.Scene], None]) -> None:
+    """Deforming meshes, zooms, scaled rigs, instances."""
+    scene = shots.make_shot()
+    change(scene)
+    for _ in Capture(scene, tmp_path, settings=shots.SETTINGS).run_blocking():
+        pass
+    matrices = shots.matrices(scene, OBJECTS, FRAMES)
+    stretch = []
+    for frame in FRAMES:
+        scene.frame_set(frame)
+        keys = bpy.data.objects["Cube"].data.shape_keys
+        stretch.append(1 + 0.5 * keys.key_blocks["Tall"].value if keys else 1.0)
+    captured = Captured(load_job(tmp_path).shot, shots.read_passes(tmp_path, shots.FRAME), matrices)
+    assert_exact_motion(captured, "Cube", tuple(stretch))
+    assert_exact_motion(captured, "Ground")
 
 
 def test_depth_is_planar(captured: Captured) -> None:
