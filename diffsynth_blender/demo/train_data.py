@@ -1,0 +1,89 @@
+"""Training scenes: what `dataset.py` rendered, read into memory and cut into pictures and controls.
+
+This file knows numpy and the layout of a scene file; it knows neither Blender nor torch.
+A scene file `NNNNN.npz` holds, at 256x256: one uint8 sRGB picture per look, `depth` (float16, 1/z, 0 = background),
+`normal` (uint8 rgb, camera space, background 128) and `caption_words` (what the scene contains, in words).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+LOOKS = ("realistic", "clay", "gold", "toon", "watercolour")
+HELD_OUT_COUNT = 10
+"""Scenes 0 to 9 are never trained on: the contact sheets and the numbers in the model card come from them."""
+
+_SCENE_NAME = re.compile(r"^(\d{5})\.npz$")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One rendered scene in every look, with its geometry."""
+
+    index: int
+    """Number in the file name."""
+    looks: dict[str, np.ndarray]
+    """Picture of each look, uint8 sRGB, shape (H, W, 3)."""
+    depth: np.ndarray
+    """Inverse planar depth normalised to [0, 1] over this scene, near = 1, background = 0, float16, shape (H, W)."""
+    normal: np.ndarray
+    """Camera-space normal as colour, uint8, shape (H, W, 3); background 128."""
+    words: str
+    """Caption words, e.g. "spheres, cubes on sand, blue sky"."""
+
+
+def normalise_depth(inverse_depth: np.ndarray) -> np.ndarray:
+    """Return inverse depth scaled between its 0.5 % and 99.5 % foreground quantiles, background 0, shape kept.
+
+    The product does the same once per clip; a single scene is a clip of one frame.
+    """
+    inverse_depth = inverse_depth.astype(np.float32)
+    foreground = inverse_depth > 0.0
+    if not foreground.any():
+        return np.zeros_like(inverse_depth)
+    low, high = np.quantile(inverse_depth[foreground], (0.005, 0.995))
+    scaled = np.clip((inverse_depth - low) / max(float(high - low), 1e-6), 0.0, 1.0)
+    return np.where(foreground, scaled, 0.0)
+
+
+def load_scene(path: Path) -> Scene:
+    """Read one scene file; raise ValueError when it is not one."""
+    match = _SCENE_NAME.match(path.name)
+    if match is None:
+        raise ValueError(f"{path}: a scene file is named NNNNN.npz")
+    with np.load(path) as arrays:
+        missing = {*LOOKS, "depth", "normal", "caption_words"} - set(arrays.files)
+        if missing:
+            raise ValueError(f"{path}: lacks {', '.join(sorted(missing))}; render it again with demo.dataset")
+        return Scene(
+            index=int(match.group(1)),
+            looks={look: arrays[look] for look in LOOKS},
+            depth=normalise_depth(arrays["depth"]).astype(np.float16),
+            normal=arrays["normal"],
+            words=str(arrays["caption_words"]),
+        )
+
+
+class SceneStore:
+    """All scenes of a folder in memory (about 1.3 MB each); the folder may still be growing."""
+
+    def __init__(self, folder: Path, *, held_out_only: bool = False) -> None:
+        """Remember the folder and read what is there."""
+        self._pattern = "0000[0-9].npz" if held_out_only else "[0-9][0-9][0-9][0-9][0-9].npz"
+        self._folder = folder
+        self._known: dict[str, Scene] = {}
+        self.training: list[Scene] = []
+        self.held_out: list[Scene] = []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read scene files that appeared since the last call."""
+        for path in sorted(self._folder.glob(self._pattern)):
+            if path.name in self._known:
+                continue
+            scene = self._known[path.name] = load_scene(path)
+            (self.held_out if scene.index < HELD_OUT_COUNT else self.training).append(scene)

@@ -1,0 +1,52 @@
+"""Write a trained model as a folder in the diffusers layout, half precision, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from transformers import CLIPTokenizer
+
+from .train_captions import save_tokenizer
+from .train_diffusion import DemoModel
+from .train_model import make_scheduler
+
+PARTS = ("text_encoder", "unet", "controlnet_depth", "controlnet_normal")
+KEPT = ("README.md",)
+"""Files of the folder that training does not write."""
+
+
+def export(model: DemoModel, vae: AutoencoderKL, tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """Replace the model in `folder`; a reader sees the old one or the new one. Keeps the model card."""
+    fresh = folder.with_name(f".{folder.name}.fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for name in PARTS:
+        getattr(model, name).to(torch.float16).save_pretrained(fresh / name)
+    vae.to(torch.float16).save_pretrained(fresh / "vae")
+    make_scheduler().save_pretrained(fresh / "scheduler")
+    save_tokenizer(tokenizer, fresh)
+    index = {
+        "_class_name": "StableDiffusionControlNetPipeline",
+        "controlnet": ["diffusers", "MultiControlNetModel"],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (fresh / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    for file in fresh.rglob("*.safetensors"):
+        file.chmod(0o644)  # safetensors writes files that only their owner can read
+    for name in KEPT:
+        if (folder / name).is_file():
+            shutil.copy2(folder / name, fresh / name)
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,120 @@
+"""Contact sheet of an exported model, to be looked at.
+
+Held-out scenes in rows; controls, source, then each look from noise and from the noised source.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..diffusion.conditioning import ControlInput, encode_prompt
+from ..diffusion.denoise import denoise, image_to_image_timesteps
+from ..diffusion.latents import LatentCodec, fixed_noise
+from ..models.checkpoint import Checkpoint, load_checkpoint
+from ..models.registry import CheckpointEntry
+from .train_data import LOOKS, Scene, SceneStore
+
+PROMPTS = {
+    "realistic": "a realistic photo",
+    "clay": "a clay render",
+    "gold": "a polished gold sculpture",
+    "toon": "a toon drawing, cel shading",
+    "watercolour": "a watercolour painting",
+}
+
+
+def restyle(
+    checkpoint: Checkpoint,
+    scene: Scene,
+    prompt: str,
+    *,
+    strength: float,
+    steps: int,
+    guidance_scale: float,
+    seed: int = 0,
+) -> np.ndarray:
+    """One picture, uint8 (H, W, 3), as the product makes it: from the noised source with both ControlNets."""
+    source = torch.from_numpy(scene.looks["realistic"]).float()[None] / 255.0
+    height, width = source.shape[1:3]
+    codec = LatentCodec(checkpoint.vae, height=height, width=width, device=torch.device("cpu"))
+    depth = torch.from_numpy(scene.depth.astype(np.float32)).expand(1, 3, -1, -1)
+    normal = torch.from_numpy(scene.normal).permute(2, 0, 1)[None].float() / 255.0
+    controls = [
+        ControlInput(checkpoint.controlnets["depth"], depth, 1.0),
+        ControlInput(checkpoint.controlnets["normal"], normal, 1.0),
+    ]
+    timesteps = image_to_image_timesteps(checkpoint.scheduler, steps=steps, strength=strength)
+    noise = fixed_noise(1, codec.latent_shape, seed=seed)
+    latents = checkpoint.scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
+    text = torch.cat([encode_prompt(checkpoint.tokenizer, checkpoint.text_encoder, text) for text in ("", prompt)])
+    latents = denoise(
+        checkpoint.unet,
+        checkpoint.scheduler,
+        latents,
+        timesteps,
+        text=text,
+        controls=controls,
+        guidance_scale=guidance_scale,
+    )
+    return (codec.decode(latents)[0].clamp(0, 1).numpy() * 255).round().astype(np.uint8)
+
+
+def contact_sheet(
+    checkpoint: Checkpoint, scenes: list[Scene], *, steps: int, guidance_scale: float, strengths: tuple[float, ...]
+) -> Image.Image:
+    """Rows: scenes. Columns: depth, normal, source, source through the VAE, then every look at every strength."""
+    rows = []
+    for scene in scenes:
+        source = torch.from_numpy(scene.looks["realistic"]).float()[None] / 255.0
+        codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=torch.device("cpu"))
+        through = (codec.decode(codec.encode(source))[0].clamp(0, 1).numpy() * 255).round().astype(np.uint8)
+        depth = np.repeat((scene.depth.astype(np.float32) * 255).round().astype(np.uint8)[..., None], 3, axis=2)
+        cells = [depth, scene.normal, scene.looks["realistic"], through]
+        for strength in strengths:
+            for look in LOOKS:
+                cells.append(
+                    restyle(
+                        checkpoint, scene, PROMPTS[look], strength=strength, steps=steps, guidance_scale=guidance_scale
+                    )
+                )
+        rows.append(np.hstack(cells))
+    return Image.fromarray(np.vstack(rows))
+
+
+def main() -> None:
+    """Parse the command line and write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path("build/dataset"))
+    parser.add_argument("--model", type=Path, default=Path(__file__).parent / "model")
+    parser.add_argument("--output", type=Path, default=Path("build/training/sheet.png"))
+    parser.add_argument("--scenes", type=int, nargs="+", default=list(range(10)), help="numbers of held-out scenes")
+    parser.add_argument("--strengths", type=float, nargs="+", default=[1.0, 0.7])
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--guidance", type=float, default=3.0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    entry = CheckpointEntry(arguments.model, {"depth": "controlnet_depth", "normal": "controlnet_normal"}, "opengl")
+    checkpoint = load_checkpoint(
+        entry, control_kinds=("depth", "normal"), device=torch.device("cpu"), dtype=torch.float32
+    )
+    scenes = [
+        scene for scene in SceneStore(arguments.data, held_out_only=True).held_out if scene.index in arguments.scenes
+    ]
+    sheet = contact_sheet(
+        checkpoint,
+        scenes,
+        steps=arguments.steps,
+        guidance_scale=arguments.guidance,
+        strengths=tuple(arguments.strengths),
+    )
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(arguments.output)
+
+
+if __name__ == "__main__":
+    main()
