@@ -45,6 +45,12 @@ def inside(x: int, y: int, shape: wp.vec2i) -> bool:
 
 
 @wp.func
+def in_picture(x: float, y: float, shape: wp.vec2i) -> bool:
+    """Whether a position lies on a pixel's area."""
+    return x >= -0.5 and y >= -0.5 and x <= float(shape[1]) - 0.5 and y <= float(shape[0]) - 0.5
+
+
+@wp.func
 def shape_of(frame: Surfaces) -> wp.vec2i:
     """Return (H, W)."""
     return wp.vec2i(frame.id.shape[0], frame.id.shape[1])
@@ -184,45 +190,43 @@ def motion_at(frame: Surfaces, trace: wp.vec4, id: int, ahead: bool) -> wp.vec3:
 
 
 @wp.func
-def best_return(frame: Surfaces, x: float, y: float, id: int, motion: wp.vec2, ahead: bool) -> float:
-    """Depth of the corner pixel whose own motion leads best back along `motion`; negative if none.
+def arrival(frame: Surfaces, x: float, y: float, id: int, motion: wp.vec2, ahead: bool) -> wp.vec4:
+    """What a surface point finds where `motion` has brought it: motion back, depth, and the weight of both.
 
-    Two surfaces of one object can meet in the four corners; the motion tells which one came here.
+    Two surfaces of one object can meet in the four corner pixels. The one whose own motion leads best back along
+    `motion` is where the point came to; the others are left out by their depth.
     """
     left = int(wp.floor(x))
     top = int(wp.floor(y))
+    shares = wp.vec4(0.0)
+    depths = wp.vec4(0.0)
+    across = wp.vec4(0.0)
+    down = wp.vec4(0.0)
     least = wp.float32(1.0e30)
-    depth = wp.float32(-1.0)
+    depth = wp.float32(0.0)
     for corner in range(4):
         cx = left + (corner & 1)
         cy = top + (corner >> 1)
         if inside(cx, cy, shape_of(frame)):
             if frame.id[cy, cx] == id:
-                error = wp.length(motion_of(frame, cx, cy, ahead) + motion)
+                back = motion_of(frame, cx, cy, ahead)
+                shares[corner] = corner_weight(x, y, cx, cy)
+                depths[corner] = frame.depth[cy, cx]
+                across[corner] = back[0]
+                down[corner] = back[1]
+                error = wp.length(back + motion)
                 if error < least:
                     least = error
                     depth = frame.depth[cy, cx]
-    return depth
-
-
-@wp.func
-def depth_at(frame: Surfaces, x: float, y: float, id: int, depth: float) -> float:
-    """Depth of the surface of this id near `depth` at a sub-pixel position."""
-    left = int(wp.floor(x))
-    top = int(wp.floor(y))
-    total = wp.float32(0.0)
-    weight = wp.float32(0.0)
+    total = wp.vec4(0.0)
     for corner in range(4):
-        cx = left + (corner & 1)
-        cy = top + (corner >> 1)
-        if inside(cx, cy, shape_of(frame)):
-            if same_surface(frame, cx, cy, id, depth):
-                share = corner_weight(x, y, cx, cy)
-                total += share * frame.depth[cy, cx]
-                weight += share
-    if weight > 0.0:
-        return total / weight
-    return depth
+        if shares[corner] > 0.0:
+            tolerance = frame.tolerance[top + (corner >> 1), left + (corner & 1)]
+            if wp.abs(depths[corner] - depth) <= tolerance:
+                total += shares[corner] * wp.vec4(across[corner], down[corner], depths[corner], 1.0)
+    if total[3] > 0.0:
+        return wp.vec4(total[0] / total[3], total[1] / total[3], total[2] / total[3], total[3])
+    return total
 
 
 @wp.kernel
@@ -267,22 +271,16 @@ def advance_trace(
     if motion[2] < MIN_SUPPORT:
         return
     step = wp.vec2(motion[0], motion[1])
-    there = wp.vec4(trace[0] + step[0], trace[1] + step[1], 0.0, 0.0)
-    # Also keeps the conversion to integers below defined.
-    shape = shape_of(far)
-    if there[0] < -0.5 or there[1] < -0.5:
+    x_there = trace[0] + step[0]
+    y_there = trace[1] + step[1]
+    # Also keeps the conversion to integers in `arrival` defined.
+    if not in_picture(x_there, y_there, shape_of(far)):
         return
-    if there[0] > float(shape[1]) - 0.5 or there[1] > float(shape[0]) - 0.5:
+    found = arrival(far, x_there, y_there, id, step, not ahead)
+    if found[3] < MIN_SUPPORT:
         return
-    depth = best_return(far, there[0], there[1], id, step, not ahead)
-    if depth < 0.0:
-        return
-    there[2] = depth_at(far, there[0], there[1], id, depth)
-    back = motion_at(far, wp.vec4(there[0], there[1], depth, 0.0), id, not ahead)
-    if back[2] < MIN_SUPPORT:
-        return
-    if wp.length(wp.vec2(back[0], back[1]) + step) <= max_return_error:
-        trace_out[y, x] = wp.vec4(there[0], there[1], there[2], 1.0)
+    if wp.length(wp.vec2(found[0], found[1]) + step) <= max_return_error:
+        trace_out[y, x] = wp.vec4(x_there, y_there, found[2], 1.0)
 
 
 @wp.kernel
@@ -308,8 +306,7 @@ def trace_background(
         return
     sx = float(there[0] / there[2])
     sy = float(there[1] / there[2])
-    shape = shape_of(source)
-    if sx < -0.5 or sy < -0.5 or sx > float(shape[1]) - 0.5 or sy > float(shape[0]) - 0.5:
+    if not in_picture(sx, sy, shape_of(source)):
         return
     support = motion_at(source, wp.vec4(sx, sy, 0.0, 0.0), BACKGROUND, True)
     if support[2] >= MIN_SUPPORT:
