@@ -12,6 +12,9 @@ CYCLES = "CYCLES"
 EEVEE_ENGINES = ("BLENDER_EEVEE_NEXT", "BLENDER_EEVEE")
 """EEVEE's identifier up to 4.5, and from 5.0 on."""
 
+CYCLES_FOLLOWS_ZOOM = bpy.app.version >= (4, 5, 0)
+"""Whether its motion pass sees a change of focal length. 4.2 does not, 4.5 does; the two between were not tried."""
+
 CYCLES_BACKGROUND_DEPTH = 1e10
 """What Cycles writes as depth where it hits nothing; EEVEE does too from 5.2 on."""
 

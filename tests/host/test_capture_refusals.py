@@ -6,6 +6,7 @@ from pathlib import Path
 import bpy
 import pytest
 
+from diffsynth_blender.host import compat
 from diffsynth_blender.host.capture import Capture
 from diffsynth_blender.host.capture_checks import CaptureError
 from tests.host import shots
@@ -138,9 +139,20 @@ def shift_lens(camera: bpy.types.Object) -> None:
         camera.data.keyframe_insert("shift_y", frame=frame)
 
 
+def zoom(camera: bpy.types.Object) -> None:
+    for frame, lens in ((1, 35.0), (10, 60.0)):
+        camera.data.lens = lens
+        camera.data.keyframe_insert("lens", frame=frame)
+
+
+MISTAKEN = [(orthographic, "Orthographic"), (zoom_orthographic, "Orthographic"), (shift_lens, "lens shift")]
+if not compat.CYCLES_FOLLOWS_ZOOM:
+    MISTAKEN.append((zoom, "zooms"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
-    [(orthographic, "Orthographic"), (zoom_orthographic, "Orthographic"), (shift_lens, "lens shift")],
+    MISTAKEN,
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_camera_moves_that_cycles_gets_wrong(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mathutils import Matrix
 
+from diffsynth_blender.host import compat
 from diffsynth_blender.host.capture import Capture
 from diffsynth_blender.protocol import Shot, load_job
 from tests.host import shots
@@ -137,6 +138,8 @@ def instance(scene: bpy.types.Scene) -> None:
 @pytest.mark.parametrize("change", [stretch_mesh, zoom, scale_rig, switch_blur_off, instance])
 def test_other_kinds_of_motion_are_exact(tmp_path: Path, change: Callable[[bpy.types.Scene], None]) -> None:
     """Deforming meshes, zooms, scaled rigs, instances."""
+    if change is zoom and not compat.CYCLES_FOLLOWS_ZOOM:
+        pytest.skip("refused in this version")
     scene = shots.make_shot()
     change(scene)
     for _ in Capture(scene, tmp_path, settings=shots.SETTINGS).run_blocking():
