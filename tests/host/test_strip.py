@@ -60,6 +60,8 @@ def make_job(
             "depth": ("exact.Depth.Z",),
             "normal": ("exact.Normal.X", "exact.Normal.Y", "exact.Normal.Z"),
             "vector": ("exact.Vector.X", "exact.Vector.Y", "exact.Vector.Z", "exact.Vector.W"),
+            "position": ("exact.Position.X", "exact.Position.Y", "exact.Position.Z"),
+            "object": ("exact.CryptoObject00.r",),
         },
         background_depth=1e9,
         sample_offset=(0.0, 0.0),
