@@ -253,6 +253,26 @@ def test_a_scaled_parent_does_not_reach_the_camera_matrix(tmp_path: Path) -> Non
     assert np.abs(offset[seen]).max() < 0.01
 
 
+def test_the_camera_is_the_evaluated_one(tmp_path: Path) -> None:
+    """A camera that follows a constraint, and is in no rendered collection, is recorded where the picture was taken."""
+    scene = shots.make_shot()
+    camera, collection = scene.camera, bpy.data.collections.new("Cameras")
+    scene.collection.children.link(collection)
+    collection.objects.link(camera)
+    scene.collection.objects.unlink(camera)
+    scene.view_layers[0].layer_collection.children["Cameras"].exclude = True
+    constraint = camera.constraints.new("TRACK_TO")
+    constraint.target = bpy.data.objects["Cube"]
+    capture(scene, tmp_path, frame_start=5, frame_end=5)
+    shot, passes = load_job(tmp_path).shot, shots.read_passes(tmp_path, 5)
+    seen = passes.depth < shot.background_depth
+    offset = shots.project(shot, shot.cameras[0], passes.position) - shots.pixel_grid(shot)
+    assert np.abs(offset[seen]).max() < 0.01
+    scene.frame_set(5)
+    turned = np.array(shot.cameras[0].world_to_camera) @ (*bpy.data.objects["Cube"].matrix_world.translation, 1.0)
+    assert np.abs(turned[:2]).max() < 1e-3  # it looks straight at the cube
+
+
 def test_markers_cut_from_camera_to_camera(tmp_path: Path) -> None:
     """Each frame has the camera that the markers give it."""
     scene = shots.make_shot(width=32, height=32)
