@@ -23,7 +23,7 @@ from ..host.strip import find_edit_scene
 from ..protocol import BadJobError, DiffSynthError, Settings
 from .scene import build_scene
 
-PROMPT = "a watercolour painting of toys on a wooden floor"
+PROMPT = "a watercolour painting of toys on grass, hills, blue sky"
 RESULTS = ("report.json", "compare.png")
 SCENE_FILE = "scene.sha256"  # beside the job: which code made the frames
 
