@@ -8,7 +8,8 @@ anew for each view layer of a render. Measured at 1920x1080 with Cycles in Blend
 faces, 4 samples, 2 cores, seconds of processor time: picture alone 31.6; picture and exact layer in one render 40.8;
 exact layer in its own render 9.2. One render writes 87 MB a frame, because the artist's picture goes along with 32
 bits; the exact layer alone takes 40 MB. And its own render is exact where the artist's cannot be: with motion blur on
-the motion pass is zero, a lens moves the only sample, EEVEE gives every layer all its samples.
+the motion pass is zero, a lens moves the only sample, EEVEE gives every layer all its samples. An artist who has
+Persistent Data on (Performance) pays half: 3.0 instead of 5.9 s for 6 million faces at 640x360.
 
 Codec, same frame, file and time to read all of it with OpenEXR: ZIP 39.9 MB 0.26 s, ZIPS 40.0 MB 0.25 s, PIZ 43.2 MB
 0.41 s, RLE 81 MB 0.18 s, none 158 MB 0.05 s. DWA rounds every channel named Y.
