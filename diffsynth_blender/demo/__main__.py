@@ -19,6 +19,7 @@ from ..host import api, movie
 from ..host.capture import CaptureStatus
 from ..host.capture_checks import CaptureError
 from ..host.command import WorkerLog
+from ..host.show import open_with_sequencer
 from ..host.strip import find_edit_scene
 from ..protocol import BadJobError, DiffSynthError, Settings
 from .scene import build_scene
@@ -58,7 +59,8 @@ def run_demo(output: Path, settings: Settings, worker_python: Path | None = None
     api.stylise(job_dir, worker_python=worker_python, on_event=WorkerLog().show)
     api.insert_strip(scene, job_dir)
     edit_scene = find_edit_scene(scene)
-    _save(edit_scene, output / "demo.blend")
+    open_with_sequencer(edit_scene)
+    bpy.ops.wm.save_as_mainfile(filepath=str(output / "demo.blend"))
     movie.render_source_movie(job_dir, output / "source.mp4")
     movie.render_movie(edit_scene, output / "result.mp4")
     for name in RESULTS:
@@ -105,19 +107,6 @@ def _code_digest() -> str:
     for name in ("scene.py", "materials.py", "shapes.py"):
         digest.update((Path(__file__).with_name(name)).read_bytes())
     return digest.hexdigest()
-
-
-def _save(edit_scene: bpy.types.Scene, path: Path) -> None:
-    """Save everything so that the file opens with the strip in a sequencer."""
-    for window in bpy.context.window_manager.windows:
-        window.scene = edit_scene
-        if hasattr(window.workspace, "sequencer_scene"):  # 5.0: the sequencer shows the workspace's choice
-            window.workspace.sequencer_scene = edit_scene
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.type = "SEQUENCE_EDITOR"
-                area.spaces.active.view_type = "SEQUENCER_PREVIEW"
-    bpy.ops.wm.save_as_mainfile(filepath=str(path))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import bpy
 from ..protocol import BadJobError, DiffSynthError, Settings
 from . import api, preferences, properties, pump
 from .capture_checks import CaptureError
-from .strip import find_edit_scene
+from .show import show_edit_scene
+from .strip import find_edit_scene, is_edit_scene
 
 
 class DIFFSYNTH_OT_stylise(bpy.types.Operator):
@@ -69,7 +70,7 @@ class DIFFSYNTH_OT_show_result(bpy.types.Operator):
 
     bl_idname = "diffsynth.show_result"
     bl_label = "Show Result"
-    bl_description = "Switch this window to the edit scene with the stylised strip"
+    bl_description = "Go to the edit scene with the stylised strip, in a sequencer"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -78,10 +79,7 @@ class DIFFSYNTH_OT_show_result(bpy.types.Operator):
         return find_edit_scene(context.scene) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        edit_scene = find_edit_scene(context.scene)
-        if hasattr(context.workspace, "sequencer_scene"):  # 5.0: the sequencer's scene is the workspace's choice
-            context.workspace.sequencer_scene = edit_scene
-        context.window.scene = edit_scene
+        show_edit_scene(context.window, find_edit_scene(context.scene))
         return {"FINISHED"}
 
 
@@ -89,6 +87,8 @@ def _why_not(scene: bpy.types.Scene) -> str:
     """Why the scene cannot be stylised now, or "". Called at every redraw, so it looks at little."""
     if pump.is_running():
         return "A shot is being stylised"
+    if is_edit_scene(scene):
+        return "This scene shows results; switch to the scene of the shot"
     try:
         if not scene.diffsynth.prompt.strip():
             raise BadJobError("the prompt is empty; describe what the shot should look like")

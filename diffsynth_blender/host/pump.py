@@ -6,6 +6,7 @@ runs. Loading another file, quitting or disabling the add-on ends it; the job fo
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from ..client import WorkerSession
 from ..protocol import (
     DiffSynthError,
     Event,
-    FrameDone,
     JobCancelled,
     JobDone,
     JobFailed,
@@ -75,6 +75,7 @@ class Stylisation:
         self._started_at = time.monotonic()
         self._capture: Capture | None = None
         self._session: WorkerSession | None = None
+        self._closing: threading.Thread | None = None
         self._job_id = ""
         self._cancel_count = 0
         if reuse_capture and find_captured(scene, job_dir, frames):
@@ -119,11 +120,13 @@ class Stylisation:
         self.progress = Progress("Cancelling", self.progress.factor)
 
     def close(self, message: str) -> None:
-        """End whatever runs, now."""
+        """End whatever runs, now, and wait until the worker is gone."""
         if self.state == "running":
             if self._capture is not None:
                 self._capture.close()
             self._end("cancelled", message)
+        if self._closing is not None:
+            self._closing.join()
 
     def _tick_capture(self, capture: Capture) -> None:
         status = capture.tick()
@@ -160,8 +163,6 @@ class Stylisation:
         elif isinstance(event, JobFailed):
             self.details = event.traceback
             self._end("failed", event.message)
-        elif isinstance(event, FrameDone):
-            pass  # the strip shows all of them at the end
 
     def _insert_strip(self) -> None:
         scene = find_block(bpy.data.scenes, self._scene_uid)
@@ -176,7 +177,9 @@ class Stylisation:
     def _end(self, state: str, message: str) -> None:
         self.state, self.message = state, message
         if self._session is not None:
-            self._session.close()
+            # Not here: a worker with torch takes a moment to end, and the interface would wait for it.
+            self._closing = threading.Thread(target=self._session.close, name="DiffSynth worker's end")
+            self._closing.start()
 
 
 class _Pump:
@@ -208,6 +211,7 @@ def stop(message: str) -> None:
     """End what runs, and the timer."""
     if _Pump.current is not None:
         _Pump.current.close(message)
+        _redraw(_Pump.current)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
 

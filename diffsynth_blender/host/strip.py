@@ -62,6 +62,11 @@ def find_edit_scene(shot_scene: bpy.types.Scene) -> bpy.types.Scene | None:
     return next((scene for scene in bpy.data.scenes if scene.get(SHOT_KEY) == shot_scene), None)
 
 
+def is_edit_scene(scene: bpy.types.Scene) -> bool:
+    """Whether this scene shows the results of another one."""
+    return scene.get(SHOT_KEY) is not None
+
+
 def new_edit_scene(name: str, shot_scene: bpy.types.Scene | None = None) -> bpy.types.Scene:
     """An empty scene with a sequencer, linked to its shot when one is given."""
     scene = bpy.data.scenes.new(name)

@@ -6,7 +6,7 @@ import time
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, properties, pump, strip
+from diffsynth_blender.host import addon, properties, pump, show, strip
 from diffsynth_blender.host.capture_checks import CaptureError
 from diffsynth_blender.protocol import BadJobError, Settings, load_job, output_path
 from tests.host.shots import make_shot
@@ -103,6 +103,29 @@ def test_button_waits_for_what_it_needs(scene, tmp_path):
     assert poll()
     scene.diffsynth.model = "FOLDER"
     assert not poll()
+
+
+def test_results_are_not_stylised(scene, tmp_path):
+    """In the edit scene the button says where to go."""
+    edit_scene = strip.new_edit_scene("edit", scene)
+    edit_scene.diffsynth.prompt, edit_scene.diffsynth.output_folder = "clay", str(tmp_path)
+    assert not strip.is_edit_scene(scene)
+    bpy.context.window.scene = edit_scene
+    assert not bpy.ops.diffsynth.stylise.poll()
+
+
+def test_file_opens_with_the_strip(scene, tmp_path):
+    """Saved from the background, the file shows the edit scene in a sequencer."""
+    edit_scene = strip.new_edit_scene("edit", scene)
+    show.open_with_sequencer(edit_scene)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    window = bpy.context.window_manager.windows[0]
+    assert window.scene.name == "edit"
+    assert "SEQUENCE_EDITOR" in {area.type for area in window.screen.areas}
+    if bpy.app.version >= (5, 0, 0):
+        assert window.workspace.sequencer_scene == window.scene
 
 
 def test_button_does_everything(scene, tmp_path):
