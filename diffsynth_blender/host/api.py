@@ -17,20 +17,15 @@ import bpy
 
 from ..client import WorkerProcess, WorkerSession
 from ..protocol import (
-    BadJobError,
-    DeviceMissingError,
+    ERRORS,
     DiffSynthError,
     Event,
-    JobBusyError,
     JobCancelled,
     JobCancelledError,
     JobDone,
     JobFailed,
     ModelMissingError,
-    ProtocolError,
     Settings,
-    WorkerDiedError,
-    WorkerMemoryError,
 )
 from .capture import Capture, CaptureStatus
 from .preferences import worker_python as find_worker_python
@@ -41,20 +36,6 @@ __all__ = ["capture", "check_ready", "insert_strip", "new_session", "stylise"]
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package, for the worker's import path
 POLL_SECONDS = 0.05  # fast enough for a progress line, slow enough to cost nothing beside the worker
-
-ERRORS = {
-    error.kind: error
-    for error in (
-        BadJobError,
-        DeviceMissingError,
-        JobBusyError,
-        JobCancelledError,
-        ModelMissingError,
-        ProtocolError,
-        WorkerDiedError,
-        WorkerMemoryError,
-    )
-}
 
 
 def capture(

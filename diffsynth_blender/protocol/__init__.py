@@ -1,6 +1,7 @@
 """What host and worker share: messages, the job file, the journal. Standard library only, for both Pythons."""
 
 from .errors import (
+    ERRORS,
     BadJobError,
     DeviceMissingError,
     DiffSynthError,
@@ -53,6 +54,7 @@ from .messages import (
 __all__ = [
     "CONTROL_KINDS",
     "DEVICES",
+    "ERRORS",
     "JOB_FILE",
     "JOURNAL_FILE",
     "MESSAGES",

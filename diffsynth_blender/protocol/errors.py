@@ -81,3 +81,21 @@ class ProtocolError(DiffSynthError):
     """The other end of the pipe sent something that is not a message of this protocol version."""
 
     kind = "protocol"
+
+
+ERRORS: dict[str, type[DiffSynthError]] = {
+    error.kind: error
+    for error in (
+        BadJobError,
+        JobBusyError,
+        ModelMissingError,
+        DeviceMissingError,
+        PackageMissingError,
+        WorkerMemoryError,
+        StorageError,
+        JobCancelledError,
+        WorkerDiedError,
+        ProtocolError,
+    )
+}
+"""Every kind but "internal", so that the host can raise what the worker reports."""

@@ -60,7 +60,7 @@ def test_a_scheduler_that_cannot_be_honoured_is_refused(folder, tmp_path, key, v
 
 def test_a_control_without_a_controlnet_is_refused(folder):
     """The error lists the kinds that there are."""
-    with pytest.raises(CheckpointError, match="'canny'.*depth, normal"):
+    with pytest.raises(CheckpointError, match=r"'canny'.*depth, normal"):
         load(folder, kinds=("canny",))
 
 
