@@ -1,0 +1,103 @@
+"""The demo model that ships: complete, small, able to tokenise anything, and able to tell its looks apart."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffsynth_blender.diffusion.conditioning import ControlInput, encode_prompt
+from diffsynth_blender.diffusion.denoise import denoise, image_to_image_timesteps
+from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
+from diffsynth_blender.models.checkpoint import Checkpoint, load_checkpoint
+from diffsynth_blender.models.registry import CHECKPOINTS
+
+FOLDER = CHECKPOINTS["demo"].folder
+CPU = torch.device("cpu")
+MINIMUM_PSNR = (
+    24.0  # dB, of a picture of a scene that was not trained on; measured when the model was committed: see its card
+)
+
+
+def picture(name: str) -> torch.Tensor:
+    """A picture beside this file, (1, H, W, 3) in [0, 1]: 128x128 out of a held-out scene."""
+    pixels = np.asarray(Image.open(Path(__file__).parent / f"{name}.png").convert("RGB"))
+    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    """The shipped model, loaded as the worker does on a CPU."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    return load_checkpoint(CHECKPOINTS["demo"], control_kinds=("depth", "normal"), device=CPU, dtype=torch.float32)
+
+
+def test_the_folder_is_small_and_half_precision() -> None:
+    """Everything together stays below 30 MB, and every weight is stored as float16."""
+    safetensors = pytest.importorskip("safetensors")
+    assert sum(file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()) < 30e6
+    weights = sorted(FOLDER.rglob("*.safetensors"))
+    assert {file.parent.name for file in weights} == {
+        "vae",
+        "unet",
+        "text_encoder",
+        "controlnet_depth",
+        "controlnet_normal",
+    }
+    for file in weights:
+        with safetensors.safe_open(file, framework="pt") as tensors:
+            kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}
+        assert kinds == {"F16"}, file
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["a watercolour painting of 3 cubes", "8k, (masterpiece:1.2)!", "ünïcode ёж 日本語 😀", "", "\t \x00 ~`|\\"],
+)
+def test_every_prompt_can_be_tokenised(checkpoint: Checkpoint, prompt: str) -> None:
+    """Any text becomes known tokens and comes back, apart from case and spaces, which CLIP's tokenizer ignores."""
+    tokenizer = checkpoint.tokenizer
+    ids = tokenizer(prompt).input_ids
+    assert ids[0] == tokenizer.bos_token_id
+    assert tokenizer.eos_token_id not in ids[:-1]
+    text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    assert "".join(text.split()) == "".join(prompt.lower().split())
+
+
+def test_the_autoencoder_keeps_the_picture(checkpoint: Checkpoint) -> None:
+    """Encoding and decoding a picture of an unseen scene changes it little."""
+    source = picture("source")
+    codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=CPU)
+    error = (codec.decode(codec.encode(source)).clamp(0, 1) - source).square().mean()
+    assert -10 * torch.log10(error) > MINIMUM_PSNR
+
+
+def restyled(checkpoint: Checkpoint, prompt: str) -> torch.Tensor:
+    """The committed picture in the look of the prompt, (1, H, W, 3)."""
+    source = picture("source")
+    codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=CPU)
+    controls = [
+        ControlInput(checkpoint.controlnets[kind], picture(kind).permute(0, 3, 1, 2), 1.0)
+        for kind in ("depth", "normal")
+    ]
+    timesteps = image_to_image_timesteps(checkpoint.scheduler, steps=6, strength=0.9)
+    latents = checkpoint.scheduler.add_noise(
+        codec.encode(source), fixed_noise(1, codec.latent_shape, seed=0), timesteps[:1]
+    )
+    text = torch.cat([encode_prompt(checkpoint.tokenizer, checkpoint.text_encoder, text) for text in ("", prompt)])
+    latents = denoise(
+        checkpoint.unet, checkpoint.scheduler, latents, timesteps, text=text, controls=controls, guidance_scale=3.0
+    )
+    return codec.decode(latents).clamp(0, 1)
+
+
+def test_prompts_change_the_look(checkpoint: Checkpoint) -> None:
+    """Gold comes out dark and warm, clay pale, and both differ by far more than the autoencoder's error."""
+    gold = restyled(checkpoint, "a polished gold sculpture")
+    clay = restyled(checkpoint, "a clay render")
+    assert (gold - clay).abs().mean() > 0.15
+    assert gold.mean() < clay.mean()
+    red, _, blue = gold.mean(dim=(0, 1, 2))
+    assert red > 1.3 * blue
