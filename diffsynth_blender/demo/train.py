@@ -1,7 +1,7 @@
 """Train the demo model: `python -m diffsynth_blender.demo.train --data build/dataset --output FOLDER --minutes 150`.
 
-Stages, each resumable on its own: the autoencoder, the diffusion model, the decoder alone, and the export of what is
-there. `python -m diffsynth_blender.demo.dataset` renders the data first.
+Stages, each resumable on its own, in any order or side by side: the decoder, the diffusion model; then the export of
+what is there. `python -m diffsynth_blender.demo.dataset` renders the data first.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
 from .train_captions import make_tokenizer
 from .train_checkpoint import load_checkpoint
 from .train_data import SceneStore
+from .train_decoder import to_tensor, train_decoder
 from .train_diffusion import DemoModel, train_diffusion
+from .train_encoder import measure_spread, set_decoder, set_encoder
 from .train_export import export
 from .train_model import make_vae
-from .train_vae import measure_scaling, train_vae
 
-STAGES = {"vae": 0.25, "diffusion": 0.65, "decoder": 0.1}
+STAGES = {"decoder": 0.3, "diffusion": 0.7}
 """Share of the time each stage gets when all are run."""
 TOKENIZER = "tokenizer"
 
@@ -46,32 +49,35 @@ def main() -> None:
 
 def run_stage(stage: str, store: SceneStore, training: Path, *, minutes: float) -> None:
     """Run one stage for `minutes`, or go on with it."""
-    if stage == "vae":
-        train_vae(make_vae(), store, training, minutes=minutes)
-    elif stage == "decoder":
-        train_vae(trained_vae(store, training), store, training, minutes=minutes, decoder_only=True, peak_rate=7e-4)
+    spread = latent_spread(store, training)
+    if stage == "decoder":
+        train_decoder(trained_vae(store, training), spread, store, training, minutes=minutes)
     elif stage == "diffusion":
         tokenizer = trained_tokenizer(store, training)
-        train_diffusion(DemoModel(tokenizer), trained_vae(store, training), tokenizer, store, training, minutes=minutes)
+        train_diffusion(DemoModel(tokenizer), spread, tokenizer, store, training, minutes=minutes)
 
 
-def trained_vae(store: SceneStore, training: Path) -> torch.nn.Module:
-    """The autoencoder of the first stage, its decoder from the third where there is one, with its scaling measured."""
+def latent_spread(store: SceneStore, training: Path) -> np.ndarray:
+    """Standard deviation of the encoder's coefficients, measured once: both stages rely on exactly these latents."""
+    path = training / "spread.npy"
+    if not path.is_file():
+        chosen = store.training[:: max(len(store.training) // 64, 1)]
+        pictures = np.concatenate([np.stack(list(scene.looks.values())) for scene in chosen])
+        training.mkdir(parents=True, exist_ok=True)
+        np.save(path, measure_spread(to_tensor(pictures)))
+    return np.load(path)
+
+
+def trained_vae(store: SceneStore, training: Path) -> AutoencoderKL:
+    """The autoencoder with its encoder set and its decoder as far as it is trained."""
     vae = make_vae()
-    state = load_checkpoint(training / "vae.pt")
-    if state is None:
-        raise FileNotFoundError(f"{training / 'vae.pt'}: no such file; run --stage vae first")
-    vae.load_state_dict(state["vae"])
-    vae.eval()
-    scaling = training / "scaling.txt"
-    if not scaling.is_file():
-        # Measured once: the diffusion model is trained on latents of exactly this scale.
-        scaling.write_text(repr(measure_scaling(vae, store)))
-    vae.register_to_config(scaling_factor=float(scaling.read_text()))
-    decoder = load_checkpoint(training / "decoder.pt")
-    if decoder is not None:
-        vae.load_state_dict(decoder["vae"])
-    return vae
+    spread = latent_spread(store, training)
+    set_encoder(vae, spread)
+    set_decoder(vae, spread)
+    state = load_checkpoint(training / "decoder.pt")
+    if state is not None:
+        vae.decoder.load_state_dict(state["decoder"])
+    return vae.eval()
 
 
 def trained_tokenizer(store: SceneStore, training: Path) -> CLIPTokenizer:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from torch import nn
 from torch.nn import functional
 from transformers import CLIPTokenizer
@@ -24,9 +23,10 @@ from .train_checkpoint import (
     save_checkpoint,
 )
 from .train_data import LOOKS, Scene, SceneStore
+from .train_decoder import to_tensor
+from .train_encoder import block_latents
 from .train_model import make_controlnet, make_scheduler, make_text_encoder, make_unet
 from .train_parallel import ReplicaPool
-from .train_vae import to_tensor
 
 CONTROL_SHARES = ((True, True, 0.64), (True, False, 0.16), (False, True, 0.16), (False, False, 0.04))
 """Depth used, normal used, share of batches: each ControlNet must also work alone."""
@@ -35,8 +35,10 @@ CROP = 16
 """Side of the crops in latents: 128 px. A third of the time per sample of whole pictures, and looks are local."""
 WHOLE_FROM = 0.7
 """Share of the time after which whole pictures are used, a fourth as many."""
-SOURCE_SHARE = 0.4
-"""Share of samples whose noisy latents hold some of the realistic picture, see `prediction_loss`."""
+RESTYLE_SHARE = 0.75
+"""Share of samples on the way of a restyling, see `prediction_loss`; the others denoise noise alone."""
+EARLIEST_START = 400
+"""A restyling starts from a timestep between this one and the last: strengths of 0.4 to 1."""
 
 
 class DemoModel(nn.Module):
@@ -54,9 +56,9 @@ class DemoModel(nn.Module):
 class LatentCache:
     """Latents of every look of every scene, scaled; grows with the store."""
 
-    def __init__(self, vae: AutoencoderKL) -> None:
-        """Start empty; `vae` is frozen."""
-        self._vae = vae
+    def __init__(self, spread: np.ndarray) -> None:
+        """Start empty; `spread` is the encoder's."""
+        self._spread = spread
         self._latents: dict[int, torch.Tensor] = {}
 
     @torch.no_grad()
@@ -64,9 +66,7 @@ class LatentCache:
         """Latents (looks, C, h, w) of a scene in the order of LOOKS, half precision."""
         if scene.index not in self._latents:
             pictures = to_tensor(np.stack([scene.looks[look] for look in LOOKS]))
-            with torch.autocast("cpu", torch.bfloat16):
-                latents = self._vae.encode(pictures).latent_dist.mode()
-            self._latents[scene.index] = (latents.float() * self._vae.config.scaling_factor).half()
+            self._latents[scene.index] = block_latents(pictures, self._spread).half()
         return self._latents[scene.index]
 
 
@@ -133,17 +133,22 @@ class BatchMaker:
 
 
 def prediction_loss(model: DemoModel, batch: Batch, alphas: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of the predicted v (Salimans & Ho 2022) at timesteps drawn uniformly.
+    """Mean squared error of the predicted v (Salimans & Ho 2022).
 
-    Restyling starts from the noised *realistic* picture, which pure denoising would take for the wrong look's colours.
-    So in a share of samples at high noise the picture under the noise is a mixture with the realistic one, while the
-    target stays the v that leads to the wanted look.
+    Restyling starts from the noised *realistic* picture. Were every x0 predicted right, DDIM would carry the difference
+    between that picture and the wanted look along as part of the noise: started at timestep s, at timestep t the
+    picture under the noise is the wanted one plus sigma(t) / sigma(s) of the difference. Most samples are drawn from
+    that way, so that the model sees what it will see, and turns the source into the look instead of repeating it.
     """
     size = len(batch.latents)
-    timesteps = torch.randint(0, len(alphas), (size,))
+    is_restyling = torch.rand(size) < RESTYLE_SHARE
+    start = torch.randint(EARLIEST_START, len(alphas), (size,))
+    timesteps = torch.where(
+        is_restyling, (torch.rand(size) * (start + 1)).long(), torch.randint(0, len(alphas), (size,))
+    )
+    sigmas = ((1 - alphas) / alphas).sqrt()
+    mixture = torch.where(is_restyling, sigmas[timesteps] / sigmas[start], 0.0).view(-1, 1, 1, 1)
     alpha = alphas[timesteps].view(-1, 1, 1, 1)
-    most = ((timesteps - 200) / 400).clamp(0, 1) * (torch.rand(size) < SOURCE_SHARE)
-    mixture = (most * torch.rand(size).sqrt()).view(-1, 1, 1, 1)
     hidden = torch.lerp(batch.latents, batch.sources, mixture)
     noisy = alpha.sqrt() * hidden + (1 - alpha).sqrt() * torch.randn_like(hidden)
     target = (alpha.sqrt() * noisy - batch.latents) / (1 - alpha).sqrt()
@@ -171,13 +176,13 @@ def prediction_loss(model: DemoModel, batch: Batch, alphas: torch.Tensor) -> tor
 
 def train_diffusion(
     model: DemoModel,
-    vae: AutoencoderKL,
+    spread: np.ndarray,
     tokenizer: CLIPTokenizer,
     store: SceneStore,
     folder: Path,
     *,
     minutes: float,
-    peak_rate: float = 1e-3,
+    peak_rate: float = 8e-4,
     batch_size: int = 8,
     thread_count: int = 2,
     seed: int = 0,
@@ -201,7 +206,7 @@ def train_diffusion(
         step, samples, spent = state["step"], state["samples"], state["spent"]
     clock = TrainingClock(minutes=minutes, spent_seconds=spent)
     torch.manual_seed(seed + step)
-    cache = LatentCache(vae.eval().requires_grad_(False))
+    cache = LatentCache(spread)
     makers = [BatchMaker(store, cache, tokenizer, seed=seed + 1000 * step + t) for t in range(thread_count)]
     alphas = make_scheduler().alphas_cumprod
     pool = ReplicaPool(model, thread_count=thread_count)

@@ -6,12 +6,13 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-LATENT_CHANNELS = 8
+LATENT_CHANNELS = 12
+"""See train_encoder.COEFFICIENTS."""
 TEXT_CHANNELS = 96
 
 
 def make_vae() -> AutoencoderKL:
-    """Autoencoder of factor 8 with 8 latent channels.
+    """Autoencoder of factor 8.
 
     16 channels at full resolution: there a convolution costs the most and the pictures are smooth.
     No attention, so that memory grows with the picture's area and not its square.
@@ -22,7 +23,7 @@ def make_vae() -> AutoencoderKL:
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1,
         latent_channels=LATENT_CHANNELS,
-        norm_num_groups=8,
+        norm_num_groups=2,
         mid_block_add_attention=False,
         use_quant_conv=False,
         use_post_quant_conv=False,

@@ -6,6 +6,7 @@ Held-out scenes in rows; controls, source, then each look from noise and from th
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,14 @@ PROMPTS = {
 }
 
 
+def to_pictures(frames: torch.Tensor) -> np.ndarray:
+    """Turn frames in [0, 1] into uint8, shape (T, H, W, 3)."""
+    return (frames.clamp(0, 1).numpy() * 255).round().astype(np.uint8)
+
+
 def restyle(
     checkpoint: Checkpoint,
-    scene: Scene,
+    scenes: Sequence[Scene],
     prompt: str,
     *,
     strength: float,
@@ -38,52 +44,57 @@ def restyle(
     guidance_scale: float,
     seed: int = 0,
 ) -> np.ndarray:
-    """One picture, uint8 (H, W, 3), as the product makes it: from the noised source with both ControlNets."""
-    source = torch.from_numpy(scene.looks["realistic"]).float()[None] / 255.0
-    height, width = source.shape[1:3]
-    codec = LatentCodec(checkpoint.vae, height=height, width=width, device=torch.device("cpu"))
-    depth = torch.from_numpy(scene.depth.astype(np.float32)).expand(1, 3, -1, -1)
-    normal = torch.from_numpy(scene.normal).permute(2, 0, 1)[None].float() / 255.0
+    """One picture per scene, uint8 (T, H, W, 3), as the product makes it: noised source, both ControlNets."""
+    source = torch.from_numpy(np.stack([scene.looks["realistic"] for scene in scenes])).float() / 255.0
+    codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=torch.device("cpu"))
+    depth = torch.from_numpy(np.stack([scene.depth.astype(np.float32) for scene in scenes]))[:, None]
+    normal = torch.from_numpy(np.stack([scene.normal for scene in scenes])).permute(0, 3, 1, 2).float() / 255.0
     controls = [
-        ControlInput(checkpoint.controlnets["depth"], depth, 1.0),
+        ControlInput(checkpoint.controlnets["depth"], depth.expand(-1, 3, -1, -1), 1.0),
         ControlInput(checkpoint.controlnets["normal"], normal, 1.0),
     ]
     timesteps = image_to_image_timesteps(checkpoint.scheduler, steps=steps, strength=strength)
-    noise = fixed_noise(1, codec.latent_shape, seed=seed)
+    noise = fixed_noise(len(scenes), codec.latent_shape, seed=seed)
     latents = checkpoint.scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
-    text = torch.cat([encode_prompt(checkpoint.tokenizer, checkpoint.text_encoder, text) for text in ("", prompt)])
+    embedded = [encode_prompt(checkpoint.tokenizer, checkpoint.text_encoder, text) for text in ("", prompt)]
     latents = denoise(
         checkpoint.unet,
         checkpoint.scheduler,
         latents,
         timesteps,
-        text=text,
+        text=torch.cat(embedded),
         controls=controls,
         guidance_scale=guidance_scale,
     )
-    return (codec.decode(latents)[0].clamp(0, 1).numpy() * 255).round().astype(np.uint8)
+    return to_pictures(codec.decode(latents))
 
 
 def contact_sheet(
-    checkpoint: Checkpoint, scenes: list[Scene], *, steps: int, guidance_scale: float, strengths: tuple[float, ...]
+    checkpoint: Checkpoint,
+    scenes: Sequence[Scene],
+    *,
+    steps: int,
+    guidance_scale: float,
+    strengths: Sequence[float],
 ) -> Image.Image:
     """Rows: scenes. Columns: depth, normal, source, source through the VAE, then every look at every strength."""
-    rows = []
-    for scene in scenes:
-        source = torch.from_numpy(scene.looks["realistic"]).float()[None] / 255.0
-        codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=torch.device("cpu"))
-        through = (codec.decode(codec.encode(source))[0].clamp(0, 1).numpy() * 255).round().astype(np.uint8)
-        depth = np.repeat((scene.depth.astype(np.float32) * 255).round().astype(np.uint8)[..., None], 3, axis=2)
-        cells = [depth, scene.normal, scene.looks["realistic"], through]
-        for strength in strengths:
-            for look in LOOKS:
-                cells.append(
-                    restyle(
-                        checkpoint, scene, PROMPTS[look], strength=strength, steps=steps, guidance_scale=guidance_scale
-                    )
+    source = np.stack([scene.looks["realistic"] for scene in scenes])
+    codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=torch.device("cpu"))
+    depth = np.stack([scene.depth.astype(np.float32) * 255 for scene in scenes]).round().astype(np.uint8)
+    columns = [
+        np.repeat(depth[..., None], 3, axis=3),
+        np.stack([scene.normal for scene in scenes]),
+        source,
+        to_pictures(codec.decode(codec.encode(torch.from_numpy(source).float() / 255.0))),
+    ]
+    for strength in strengths:
+        for look in LOOKS:
+            columns.append(
+                restyle(
+                    checkpoint, scenes, PROMPTS[look], strength=strength, steps=steps, guidance_scale=guidance_scale
                 )
-        rows.append(np.hstack(cells))
-    return Image.fromarray(np.vstack(rows))
+            )
+    return Image.fromarray(np.hstack([column.reshape(-1, *column.shape[2:]) for column in columns]))
 
 
 def main() -> None:

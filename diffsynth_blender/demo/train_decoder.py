@@ -1,7 +1,6 @@
-"""First stage of training: the autoencoder, on random crops of every look and a share of drawn pictures.
+"""First stage of training: the decoder, on random crops of every look and a share of drawn pictures.
 
-Afterwards the encoder is frozen (the diffusion stage caches its latents) and the decoder alone may be trained on
-(`decoder_only`), which sharpens pictures without moving a single latent.
+The encoder is not trained (train_encoder.py), so latents never move and the diffusion stage can run beside this one.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from torch import nn
 from torch.nn import functional
 
 from .train_checkpoint import (
@@ -24,13 +24,16 @@ from .train_checkpoint import (
     save_checkpoint,
 )
 from .train_data import LOOKS, SceneStore
+from .train_encoder import block_latents
 from .train_parallel import ReplicaPool
 from .train_procedural import draw_picture
 
-KL_WEIGHT = 2e-4
-"""Per latent element: keeps latents near unit scale, about a hundredth of the picture loss."""
-LATENT_NOISE = 0.1
-"""Standard deviation, in units of the latents' own, that the decoder must shrug off when trained alone."""
+CHROMA_WEIGHT = 6.0
+"""Of the colour difference at a quarter of the size."""
+PERMUTED_SHARE = 0.3
+"""Share of pictures whose colour channels change places, so that every hue is as common as another."""
+LATENT_NOISE = 0.15
+"""Largest standard deviation of noise that the decoder must shrug off: a diffusion model's latents are not exact."""
 
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:
@@ -39,15 +42,18 @@ def to_tensor(pictures: np.ndarray) -> torch.Tensor:
 
 
 def picture_loss(decoded: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """L1 difference plus L1 difference of the gradients at three scales, which is what keeps edges sharp."""
+    """L1 difference, plus what plain L1 neglects: gradients at three scales, and colour.
+
+    Hue is little of the brightness that errors are made of, and much of what people see.
+    """
     error = decoded - target
     loss = error.abs().mean()
+    coarse = functional.avg_pool2d(error, 4)
+    loss = loss + CHROMA_WEIGHT * (coarse - coarse.mean(dim=1, keepdim=True)).abs().mean()
     for level in range(3):
-        loss = (
-            loss
-            + (error[..., :, 1:] - error[..., :, :-1]).abs().mean()
-            + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
-        )
+        across = (error[..., :, 1:] - error[..., :, :-1]).abs().mean()
+        along = (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
+        loss = loss + across + along
         if level < 2:
             error = functional.avg_pool2d(error, 2)
     return loss
@@ -68,6 +74,8 @@ def draw_batch(
         picture = picture[row : row + crop, column : column + crop]
         if rng.random() < 0.5:
             picture = picture[:, ::-1]
+        if rng.random() < PERMUTED_SHARE:
+            picture = picture[..., rng.permutation(3)]
         if rng.random() < 0.2:
             picture = np.clip(picture * rng.uniform(0.6, 1.2, 3), 0, 255).astype(np.uint8)
         batch[i] = picture
@@ -76,80 +84,60 @@ def draw_batch(
 
 @torch.no_grad()
 def held_out_psnr(vae: AutoencoderKL, store: SceneStore) -> float:
-    """Mean PSNR in dB of encode-decode over every look of the held-out scenes; nan when there are none yet."""
+    """Mean PSNR in dB of encode-decode over every look of the held-out scenes."""
     values = []
     for scene in store.held_out:
         pictures = to_tensor(np.stack([scene.looks[look] for look in LOOKS]))
         decoded = vae.decode(vae.encode(pictures).latent_dist.mode()).sample.clamp(-1, 1)
         values += [-10 * math.log10(float(((decoded[i] - pictures[i]) / 2).square().mean())) for i in range(len(LOOKS))]
-    return float(np.mean(values)) if values else math.nan
+    return float(np.mean(values))
 
 
-@torch.no_grad()
-def measure_scaling(vae: AutoencoderKL, store: SceneStore) -> float:
-    """Return 1 / standard deviation of the latents over up to 64 training scenes in every look."""
-    chosen = store.training[:: max(len(store.training) // 64, 1)]
-    latents = [vae.encode(to_tensor(np.stack(list(scene.looks.values())))).latent_dist.mode() for scene in chosen]
-    return 1.0 / float(torch.cat(latents).std())
-
-
-def train_vae(
+def train_decoder(
     vae: AutoencoderKL,
+    spread: np.ndarray,
     store: SceneStore,
     folder: Path,
     *,
     minutes: float,
-    decoder_only: bool = False,
-    peak_rate: float = 1.5e-3,
-    batch_size: int = 2,
+    peak_rate: float = 1.2e-3,
+    batch_size: int = 4,
     crop: int = 128,
     procedural_share: float = 0.1,
-    thread_count: int = 2,
+    thread_count: int = 1,
     seed: int = 0,
 ) -> None:
-    """Train for `minutes` of wall clock with `batch_size` crops per thread, resuming from the checkpoint in `folder`.
+    """Train the decoder for `minutes` of wall clock with `batch_size` crops per thread, resuming from `decoder.pt`.
 
-    Writes `log_vae.csv` there.
+    Writes `log_decoder.csv` beside it.
     """
-    stage = "decoder" if decoder_only else "vae"
-    path = folder / f"{stage}.pt"
-    vae.requires_grad_(True).train()
-    if decoder_only:
-        vae.encoder.requires_grad_(False)
-    state = load_checkpoint(path)
-    if state is not None:
-        vae.load_state_dict(state["vae"])
-    parameters = [parameter for parameter in vae.parameters() if parameter.requires_grad]
+    path = folder / "decoder.pt"
+    vae.requires_grad_(False).eval()
+    decoder = vae.decoder.requires_grad_(True)
+    parameters = list(decoder.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=peak_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     step, spent = 0, 0.0
+    state = load_checkpoint(path)
     if state is not None:
+        decoder.load_state_dict(state["decoder"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent = state["step"], state["spent"]
     clock = TrainingClock(minutes=minutes, spent_seconds=spent)
     rngs = [np.random.default_rng((seed, step, thread)) for thread in range(thread_count)]
     torch.manual_seed(seed + step)
-    pool = ReplicaPool(vae, thread_count=thread_count)
+    pool = ReplicaPool(decoder, thread_count=thread_count)
 
-    def loss_of(replica: AutoencoderKL, thread: int) -> torch.Tensor:
+    def loss_of(replica: nn.Module, thread: int) -> torch.Tensor:
         crops = draw_batch(store, rngs[thread], batch_size=batch_size, crop=crop, procedural_share=procedural_share)
         pictures = to_tensor(crops)
+        latents = block_latents(pictures, spread)
+        latents = latents + torch.randn_like(latents) * LATENT_NOISE * torch.rand(batch_size, 1, 1, 1)
         with torch.autocast("cpu", torch.bfloat16):
-            if decoder_only:
-                with torch.no_grad():
-                    latents = replica.encode(pictures).latent_dist.mode()
-                spread = LATENT_NOISE * torch.rand(batch_size, 1, 1, 1) / replica.config.scaling_factor
-                return picture_loss(
-                    replica.decode(latents + torch.randn_like(latents) * spread).sample.float(), pictures
-                )
-            posterior = replica.encode(pictures).latent_dist
-            kl = 0.5 * (posterior.mean.float().square() + posterior.var.float() - 1.0 - posterior.logvar.float()).mean()
-            return picture_loss(replica.decode(posterior.sample()).sample.float(), pictures) + KL_WEIGHT * kl
+            return picture_loss(replica(latents).float(), pictures)
 
     def save() -> None:
-        save_checkpoint(
-            path,
-            {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": clock.spent_seconds},
-        )
+        state = {"decoder": decoder.state_dict(), "optimizer": optimizer.state_dict()}
+        save_checkpoint(path, {**state, "step": step, "spent": clock.spent_seconds})
 
     saved = time.monotonic()
     running: list[float] = []
@@ -162,21 +150,16 @@ def train_vae(
         optimizer.step()
         step += 1
         if step % 50 == 0:
-            psnr = round(held_out_psnr(vae.eval(), store), 2) if step % 250 == 0 else ""
-            vae.train()
             row = {
-                "stage": stage,
                 "step": step,
                 "minutes": round(clock.spent_seconds / 60, 2),
                 "loss": round(float(np.mean(running)), 5),
                 "rate": f"{rate:.2e}",
-                "scenes": len(store.training),
-                "psnr": psnr,
+                "psnr": round(held_out_psnr(vae, store), 2) if step % 500 == 0 else "",
             }
             running.clear()
-            append_log(folder / "log_vae.csv", row)
+            append_log(folder / "log_decoder.csv", row)
             print(row, flush=True)
-            store.refresh()
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             save()
             saved = time.monotonic()
