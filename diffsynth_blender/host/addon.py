@@ -30,4 +30,3 @@ def unregister() -> None:
     properties.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
-
