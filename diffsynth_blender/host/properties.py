@@ -27,7 +27,7 @@ class DiffsynthSettings(bpy.types.PropertyGroup):
     strength: FloatProperty(
         name="Style Strength",
         description="How far the result may leave the rendered colours: near 0 keeps them, 1 keeps only the shapes",
-        default=0.8,
+        default=0.5,
         min=0.05,
         max=1.0,
         subtype="FACTOR",
@@ -41,7 +41,7 @@ class DiffsynthSettings(bpy.types.PropertyGroup):
     guidance_scale: FloatProperty(
         name="Guidance",
         description="How strictly the prompt is followed; very high values exaggerate colours and contrast",
-        default=5.0,
+        default=1.5,
         min=1.0,
         max=20.0,
         soft_max=10.0,

@@ -131,10 +131,10 @@ class Settings:
     """Of the noise, 0 to 2**63 - 1; the same for every frame."""
     steps: int = 20
     """Denoising steps (`num_inference_steps`), 1 to 1000."""
-    strength: float = 0.8
+    strength: float = 0.5
     """Of the change: above 0 (nothing) to 1 (the source frames' colours no longer matter)."""
-    guidance_scale: float = 5.0
-    """Of classifier-free guidance, at least 1 (none)."""
+    guidance_scale: float = 1.5
+    """Of classifier-free guidance, at least 1 (none). This and `strength` suit the demo model; others want 5 to 8."""
     controls: tuple[Control, ...] = (Control("depth"), Control("normal"))
     """ControlNets to use, each kind at most once."""
     deflicker: Deflicker | None = Deflicker()
