@@ -36,12 +36,12 @@ def source_times(job_dir: Path) -> list[int]:
 def test_run_does_everything(shot, tmp_path, capfd):
     """Job folder, results, strip, saved file, movie; the open file keeps its strip too."""
     job_dir = tmp_path / "job"
-    choices = ["--prompt", "clay", "--style-strength", "0.5", "--seed", "7", "--frames", "4-5"]
+    choices = ["--prompt", "clay", "--style-strength", "0.75", "--seed", "7", "--frames", "4-5"]
     code = command.run(["run", *choices, "--movie", "--output", str(job_dir)])
     assert code == 0, capfd.readouterr().err
     job = load_job(job_dir)
     assert job.shot.frames == (4, 5)
-    assert (job.settings.prompt, job.settings.strength, job.settings.seed) == ("clay", 0.5, 7)
+    assert (job.settings.prompt, job.settings.strength, job.settings.seed) == ("clay", 0.75, 7)
     assert strip.find_edit_scene(shot) is not None
     assert (job_dir / "result.mp4").stat().st_size > 0
     bpy.ops.wm.open_mainfile(filepath=str(job_dir / "Scene.blend"))
