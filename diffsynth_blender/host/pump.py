@@ -25,9 +25,9 @@ from ..protocol import (
     Settings,
 )
 from . import api
-from .capture import Capture
 from .capture_checks import CaptureError
-from .reuse import change_settings, find_captured, record_origin
+from .child import ChildCapture
+from .reuse import change_settings, find_captured
 from .scene_state import find_block
 from .strip import find_edit_scene, insert_strip
 
@@ -73,7 +73,7 @@ class Stylisation:
         self._job_dir = job_dir
         self._frames = frames
         self._started_at = time.monotonic()
-        self._capture: Capture | None = None
+        self._capture: ChildCapture | None = None
         self._session: WorkerSession | None = None
         self._closing: threading.Thread | None = None
         self._job_id = ""
@@ -81,15 +81,7 @@ class Stylisation:
         if reuse_capture and find_captured(scene, job_dir, frames):
             change_settings(job_dir, settings)
         else:
-            self._capture = Capture(
-                scene,
-                job_dir,
-                settings=settings,
-                frame_start=frames.start,
-                frame_end=frames.stop - 1,
-                frame_step=frames.step,
-                overwrite=True,
-            )
+            self._capture = ChildCapture(scene, job_dir, frames, settings)
 
     def tick(self) -> None:
         """Do what can be done without waiting."""
@@ -128,7 +120,7 @@ class Stylisation:
         if self._closing is not None:
             self._closing.join()
 
-    def _tick_capture(self, capture: Capture) -> None:
+    def _tick_capture(self, capture: ChildCapture) -> None:
         status = capture.tick()
         done, count = status.renders_done, status.render_count
         if status.state == "running":
@@ -139,8 +131,6 @@ class Stylisation:
             return
         self._capture = None
         if status.state == "done":
-            scene = find_block(bpy.data.scenes, self._scene_uid)
-            record_origin(scene, self._job_dir, self._frames)
             self.progress = Progress("Starting the worker", 0.0)
         else:
             self._end("cancelled", "Cancelled during the render")

@@ -1,0 +1,133 @@
+"""Capture in a Blender of its own, in the background, while the artist goes on working.
+
+The open file is saved as a temporary copy, which a second Blender opens and renders with `command.py`'s export-job.
+Why not render in the artist's Blender, frame after frame: in its window a render runs in a thread beside Python code
+that draws panels, and over a few dozen renders that was seen to crash Blender 4.3, to hang it, and to leave its data
+write-protected for every script. A second process also leaves scene and undo history alone by construction, and gives
+its memory back before the worker needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from pathlib import Path
+
+import bpy
+
+from ..protocol import Settings
+from .capture import CaptureStatus
+from .capture_checks import CaptureError, check_scene
+from .reuse import change_settings
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+# Imported plainly, not as the extension: whether that is enabled in the second Blender depends on saved preferences.
+_CODE = """
+import sys
+sys.path.insert(0, {root!r})
+from diffsynth_blender.host import command
+code = command.run({arguments!r})
+sys.stdout.flush(); sys.stderr.flush()
+import os
+os._exit(code)  # the wheels of 4.2 and 4.5 may hang in the interpreter's own exit
+"""
+_OPEN = "import bpy; bpy.ops.wm.open_mainfile(filepath={file!r})\n"
+_RENDERED = re.compile(r"diffsynth: render (\d+)/(\d+), frame (\d+)")
+_ERROR = "diffsynth: error: "
+
+
+class ChildCapture:
+    """A capture that runs elsewhere; ticked like `Capture`, from which it differs in nothing else.
+
+    Raises CaptureError when the scene is refused; nothing has happened then.
+    """
+
+    def __init__(self, scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings) -> None:
+        check_scene(scene, frames)
+        self._job_dir, self._settings = job_dir, settings
+        self._status = CaptureStatus("running", frames[0], 0, len(frames) + frames[-1] - frames[0] + 1)
+        self._cancelled = False
+        self._lines: deque[str] = deque(maxlen=40)  # the last ones the process wrote
+        self._folder = tempfile.TemporaryDirectory(prefix="diffsynth-")
+        copy = str(Path(self._folder.name, "shot.blend"))
+        bpy.ops.wm.save_as_mainfile(filepath=copy, copy=True)
+        arguments = ["export-job", "--output", str(job_dir), "--scene", scene.name, "--recapture"]
+        arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step), "--prompt", "later"]
+        self._process = subprocess.Popen(
+            _command_line(copy, _CODE.format(root=str(PACKAGE_ROOT), arguments=arguments)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=os.name == "posix",  # Ctrl-C in a terminal is the artist's Blender's alone
+        )
+        self._reader = threading.Thread(target=self._read, name="DiffSynth capture", daemon=True)
+        self._reader.start()
+
+    @property
+    def status(self) -> CaptureStatus:
+        """How far it is."""
+        return self._status
+
+    def tick(self) -> CaptureStatus:
+        """Look how far it is; never waits. Raises CaptureError when the capture failed."""
+        if self._status.state == "running":
+            ended = self._process.poll() is not None and not self._reader.is_alive()
+            for match in filter(None, map(_RENDERED.match, list(self._lines))):
+                done, count, frame = map(int, match.groups())
+                self._status = CaptureStatus("running", frame, done, count)
+            if ended:
+                self._finish()
+        return self._status
+
+    def cancel(self) -> None:
+        """Stop after the render that is running."""
+        self._cancelled = True
+        if os.name == "posix":
+            self._process.send_signal(signal.SIGINT)
+        else:
+            self._process.terminate()
+
+    def close(self) -> None:
+        """End it now. Does nothing at its end."""
+        if self._status.state == "running":
+            self._process.kill()
+            self._process.wait()
+            self._end("cancelled")
+
+    def _finish(self) -> None:
+        if self._process.returncode == 0:
+            self._end("done")
+            change_settings(self._job_dir, self._settings)
+        elif self._cancelled:
+            self._end("cancelled")
+        else:
+            self._end("failed")
+            lines = [line for line in self._lines if line.strip()]
+            told = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+            reason = told[-1] if told else f"{lines[-1] if lines else 'no message'} (exit {self._process.returncode})"
+            raise CaptureError(reason.strip())
+
+    def _end(self, state: str) -> None:
+        status = self._status
+        self._status = CaptureStatus(state, status.frame, status.renders_done, status.render_count)
+        self._folder.cleanup()
+
+    def _read(self) -> None:
+        for line in self._process.stderr:
+            self._lines.append(line)
+
+
+def _command_line(file: str, code: str) -> list[str]:
+    """Run Python code in a second Blender that has opened a file; in the bpy module, a second Python."""
+    if "python" in Path(bpy.app.binary_path or sys.executable).name.lower() or not bpy.app.binary_path:
+        return [sys.executable, "-c", _OPEN.format(file=file) + code]
+    return [bpy.app.binary_path, "-b", file, "--python-exit-code", "1", "--python-expr", code]
