@@ -24,7 +24,7 @@ class DIFFSYNTH_PT_stylise(bpy.types.Panel):
         layout.use_property_decorate = False
         column = layout.column()
         column.enabled = not pump.is_running()
-        column.prop(chosen, "prompt")
+        _draw_sentence(column, chosen, "prompt")
         column.prop(chosen, "strength")
         column.prop(chosen, "seed")
         column.prop(chosen, "use_own_range")
@@ -60,7 +60,7 @@ class DIFFSYNTH_PT_advanced(bpy.types.Panel):
             column.prop(chosen, "model_folder")
         column.prop(chosen, "device")
         column = layout.column()
-        column.prop(chosen, "negative_prompt")
+        _draw_sentence(column, chosen, "negative_prompt")
         column.prop(chosen, "steps")
         column.prop(chosen, "guidance_scale")
         column.prop(chosen, "depth_scale")
@@ -70,6 +70,14 @@ class DIFFSYNTH_PT_advanced(bpy.types.Panel):
         window = column.column()
         window.enabled = chosen.use_deflicker
         window.prop(chosen, "window")
+
+
+def _draw_sentence(layout: bpy.types.UILayout, owner: bpy.types.PropertyGroup, name: str) -> None:
+    """A text property over the panel's whole width: half of it, as is usual, shows two words of a prompt."""
+    column = layout.column(align=True)
+    column.use_property_split = False
+    column.label(text=owner.bl_rna.properties[name].name)
+    column.prop(owner, name, text="")
 
 
 def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
