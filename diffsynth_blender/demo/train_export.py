@@ -15,7 +15,7 @@ from .train_diffusion import DemoModel
 from .train_model import make_scheduler
 
 PARTS = ("text_encoder", "unet", "controlnet_depth", "controlnet_normal")
-KEPT = ("README.md",)
+KEPT = ("README.md", "looks.jpg")
 """Files of the folder that training does not write."""
 
 
