@@ -30,12 +30,17 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 # Imported plainly, not as the extension: whether that is enabled in the second Blender depends on saved preferences.
 _CODE = """
-import sys
+import os, sys, threading
+
+def end_with_parent():
+    sys.stdin.buffer.read()  # returns when the artist's Blender has closed its end, or is gone
+    os._exit(130)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
 sys.path.insert(0, {root!r})
 from diffsynth_blender.host import command
 code = command.run({arguments!r})
 sys.stdout.flush(); sys.stderr.flush()
-import os
 os._exit(code)  # the wheels of 4.2 and 4.5 may hang in the interpreter's own exit
 """
 _OPEN = "import bpy; bpy.ops.wm.open_mainfile(filepath={file!r})\n"
@@ -62,7 +67,7 @@ class ChildCapture:
         arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step), "--prompt", "later"]
         self._process = subprocess.Popen(
             _command_line(copy, _CODE.format(root=str(PACKAGE_ROOT), arguments=arguments)),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

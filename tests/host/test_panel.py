@@ -8,6 +8,7 @@ import pytest
 
 from diffsynth_blender.host import addon, properties, pump, show, strip
 from diffsynth_blender.host.capture_checks import CaptureError
+from diffsynth_blender.host.child import ChildCapture
 from diffsynth_blender.protocol import BadJobError, Settings, load_job, output_path
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker
@@ -178,6 +179,19 @@ def test_cancel_while_rendering(scene, tmp_path):
     run_until(stylisation, is_over(stylisation), seconds=20)
     assert stylisation.state == "cancelled"
     assert not (tmp_path / "job" / "job.json").exists()
+
+
+def test_capture_ends_with_the_blender_that_started_it(scene, tmp_path):
+    """A render of hours is not left behind by a crash: the pipe to it closes, and it ends."""
+    scene.frame_end = 1000
+    capture = ChildCapture(scene, tmp_path / "job", range(4, 1001), Settings(prompt="clay"))
+    deadline = time.monotonic() + 60
+    while capture.tick().renders_done == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    capture._process.stdin.close()
+    assert capture._process.wait(timeout=20) == 130
+    capture.close()
 
 
 @pytest.mark.parametrize(("prompt", "words"), [("no memory", "too little memory"), ("crash", "the worker process")])
