@@ -1,9 +1,9 @@
 """Capture: render a shot into a job folder, frame by frame, and leave the scene as it was.
 
 One generator knows the order of things (`Capture._renders`): it prepares the scene for one still render, yields, and
-files the result when it is resumed. Two drivers resume it: `run_blocking` renders in place (background, the bpy
-module), `tick` is called from a timer and starts renders that the interface survives. Between two renders the scene
-is as the artist left it, but for the current frame.
+files the result when it is resumed. Between two renders the scene is as the artist left it, but for the current frame.
+The interface runs this in a second Blender (child.py): renders started one by one from a timer were seen to crash the
+artist's own.
 
 Knows nothing of diffusion; what the passes are is in capture_passes.py.
 """
@@ -79,7 +79,6 @@ class Capture:
         self._scene_uid = scene.session_uid
         self._settings = settings
         self._cancelled = False
-        self._rendering = False
         self._frame = self._frames[0]
         self._renders_done = 0
         self._render_seconds = 0.0
@@ -93,33 +92,18 @@ class Capture:
         return CaptureStatus(self._state, self._frame, self._renders_done, len(self._frames) + len(self._pass_frames))
 
     def cancel(self) -> None:
-        """Stop after the render that is running; the driver restores the scene at its next turn."""
+        """Stop after the render that is running; the scene is then restored."""
         self._cancelled = True
 
     def run_blocking(self) -> Iterator[CaptureStatus]:
         """Capture from start to end, yielding the status after every render. Leaving the loop cancels."""
         try:
             while self._advance():
-                self._start_render("EXEC_DEFAULT")
+                self._render()
                 self._count_render()
                 yield self.status
         finally:
             self.close()
-
-    def tick(self) -> CaptureStatus:
-        """Do what can be done without waiting; call it from a timer until the state is no longer "running".
-
-        Raises:
-            CaptureError: A render failed. The scene is as before.
-        """
-        if self._state == "running" and not bpy.app.is_job_running("RENDER"):
-            if self._rendering:
-                self._count_render()
-                self._rendering = False
-            if self._advance():
-                self._start_render("INVOKE_DEFAULT")
-                self._rendering = True
-        return self.status
 
     def close(self) -> None:
         """End the capture now and restore the scene. Does nothing at its end; no render may be running."""
@@ -152,10 +136,9 @@ class Capture:
         self._renders_done += 1
         self._render_seconds += perf_counter() - self._render_started
 
-    def _start_render(self, context: str) -> None:
+    def _render(self) -> None:
         self._render_started = perf_counter()
         try:
-            # A timer has no window of its own, and a render in the interface needs one.
             windows = bpy.context.window_manager.windows
             window = bpy.context.window or (windows[0] if windows else None)
             shown = window.scene if window else bpy.context.scene
@@ -163,7 +146,7 @@ class Capture:
             with bpy.context.temp_override(window=window), Borrowed() as borrowed:
                 if shown != self._scene():
                     borrowed.set(shown, frame_current=self._frame)
-                outcome = bpy.ops.render.render(context, write_still=True, scene=self._scene().name)
+                outcome = bpy.ops.render.render(write_still=True, scene=self._scene().name)
         except BaseException as error:
             self._end("failed")
             if isinstance(error, RuntimeError):  # what an operator reports as an error

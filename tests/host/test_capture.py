@@ -1,7 +1,6 @@
 """What a capture writes: the artist's picture bit for bit, passes untouched by blur, the frames that were asked for."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -86,21 +85,6 @@ def test_a_captured_shot_is_a_valid_job(tmp_path: Path) -> None:
     passes = shots.read_passes(tmp_path, 5)
     assert passes.depth.shape == (32, 48)
     assert set(passes.names) >= {"Cube", "Ground"}
-
-
-def test_both_drivers_write_the_same_job(tmp_path: Path) -> None:
-    """`tick` from a timer and `run_blocking` do the same renders in the same order."""
-    scene = shots.make_shot(width=32, height=32)
-    one = Capture(scene, tmp_path / "ticked", settings=shots.SETTINGS)
-    seen = []
-    while (status := one.tick()).state == "running":
-        seen.append((status.frame, status.renders_done))
-    assert (status.state, status.renders_done) == ("done", 6)
-    assert seen == [(4, 0), (4, 1), (5, 2), (5, 3), (6, 4), (6, 5)]
-    capture(scene, tmp_path / "blocked")
-    assert_same_passes(tmp_path / "ticked", tmp_path / "blocked")
-    shot, other = (load_job(tmp_path / name).shot for name in ("ticked", "blocked"))
-    assert replace(shot, render_seconds=0) == replace(other, render_seconds=0)
 
 
 def test_the_file_is_one_part_of_32_bits_and_little_else(tmp_path: Path) -> None:
