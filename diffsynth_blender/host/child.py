@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -94,12 +93,12 @@ class ChildCapture:
         return self._status
 
     def cancel(self) -> None:
-        """Stop after the render that is running."""
+        """Stop at once: the process ends itself when its pipe closes.
+
+        Not by a signal: one that arrives while Blender starts is lost.
+        """
         self._cancelled = True
-        if os.name == "posix":
-            self._process.send_signal(signal.SIGINT)
-        else:
-            self._process.terminate()
+        self._process.stdin.close()
 
     def close(self) -> None:
         """End it now. Does nothing at its end."""
@@ -109,11 +108,11 @@ class ChildCapture:
             self._end("cancelled")
 
     def _finish(self) -> None:
-        if self._process.returncode == 0:
+        if self._cancelled:  # even where the capture was just done: whoever cancels wants no worker started
+            self._end("cancelled")
+        elif self._process.returncode == 0:
             self._end("done")
             change_settings(self._job_dir, self._settings)
-        elif self._cancelled:
-            self._end("cancelled")
         else:
             self._end("failed")
             lines = [line for line in self._lines if line.strip()]

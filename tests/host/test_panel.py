@@ -172,7 +172,7 @@ def test_cancel_while_the_worker_computes(scene, tmp_path):
 
 
 def test_cancel_while_rendering(scene, tmp_path):
-    """The capture ends after the frame it renders, and the scene is free again."""
+    """The capture ends, even while the second Blender is still starting, and nothing is half there."""
     stylisation = start(scene, tmp_path / "job")
     stylisation.tick()
     stylisation.cancel()
