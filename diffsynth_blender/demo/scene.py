@@ -54,8 +54,8 @@ def _set_up_render(scene: bpy.types.Scene) -> None:
     # Motion blur would blank the motion vectors, and blurs twice once the frames are stylised.
     scene.render.use_motion_blur = False
     scene.render.use_persistent_data = True
-    scene.view_settings.view_transform = "AgX"
-    scene.view_settings.look = "AgX - Medium High Contrast"
+    scene.view_settings.view_transform = materials.VIEW_TRANSFORM
+    scene.view_settings.look = materials.VIEW_LOOK
     scene.view_settings.exposure = 0.15
     cycles = scene.cycles
     cycles.device = "CPU"
