@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 import warp as wp
 
+from ..bands import Bands
 from ..passes.exr import ExactPasses
 from . import kernels
-from .bands import Bands
 from .cameras import CameraLike, background_homography
 from .pass_frames import PassFrames
 

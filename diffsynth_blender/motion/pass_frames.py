@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 import warp as wp
 
+from ..bands import Bands
 from ..passes.exr import ExactPasses
 from . import kernels
-from .bands import Bands
 from .cameras import CameraLike
 from .cuts import Probes, is_cut, probe
 

@@ -71,6 +71,7 @@ ENVIRONMENTS = {
     "host-4.5": _host("4.5", "3.11"),
     "host-5.0": _host("5.0", "3.11"),
     "host-5.2": _host("5.2", "3.13"),
+    "bench": Environment("3.11", (HERE / "bench.txt", HERE / "pytest.txt")),
     "lint": Environment("3.11", (HERE / "lint.txt",)),
 }
 
