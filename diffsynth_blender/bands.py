@@ -42,9 +42,15 @@ class Bands:
         for module in modules:
             wp.load_module(module, device=self.device)
 
-    def run(self, height: int, work: Callable[[int, int], None]) -> None:
-        """Call `work(first_row, row_count)` for bands that together cover `height` rows."""
-        count = max(1, min(self._threads, height // ROWS_PER_BAND))
+    def run(self, height: int, work: Callable[[int, int], None], *, rows_per_band: int = ROWS_PER_BAND) -> None:
+        """Call `work(first_row, row_count)` for bands that together cover `height` rows.
+
+        Args:
+            height: rows in all.
+            work: launches a kernel on some rows.
+            rows_per_band: fewest rows worth a thread; 1 where each row is heavy.
+        """
+        count = max(1, min(self._threads, height // rows_per_band))
         edges = [height * band // count for band in range(count + 1)]
         spans = [(top, bottom - top) for top, bottom in pairwise(edges)]
         if self._pool is None or count == 1:
@@ -54,7 +60,15 @@ class Bands:
         for done in [self._pool.submit(work, *span) for span in spans]:
             done.result()
 
-    def launch(self, kernel: wp.Kernel, shape: tuple[int, int], inputs: list, outputs: list) -> None:
+    def launch(
+        self,
+        kernel: wp.Kernel,
+        shape: tuple[int, int],
+        inputs: list,
+        outputs: list,
+        *,
+        rows_per_band: int = ROWS_PER_BAND,
+    ) -> None:
         """Launch `kernel(first_row, *inputs, *outputs)` on every pixel of a frame, (H, W)."""
         height, width = shape
         self.run(
@@ -66,6 +80,7 @@ class Bands:
                 outputs=outputs,
                 device=self.device,
             ),
+            rows_per_band=rows_per_band,
         )
 
 

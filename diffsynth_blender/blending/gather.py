@@ -11,7 +11,10 @@ CORNER_TAPS = wp.constant(15)
 """Bits 0 to 3: which of the four surrounding pixels (x, then y) may be read."""
 
 SMOOTH_TAPS = wp.constant(16)
-"""Bit 4: all sixteen pixels around may be read, so Catmull-Rom applies."""
+"""Bit 4: all sixteen pixels around may be read, so the cubic applies."""
+
+ROOMY_TAPS = wp.constant(32)
+"""Bit 5: so may all thirty-six, so the position may be moved by a pixel."""
 
 
 @wp.func

@@ -1,4 +1,4 @@
-"""Links of a clip on disk or in memory, one array per target frame.
+"""Links of a clip on disk or in memory, one array per request.
 
 On disk so that memory does not grow with the clip: 1080p with a window of 4 is 100 MB a frame.
 """
@@ -12,21 +12,22 @@ from pathlib import Path
 import numpy as np
 
 from .links import LINK_DTYPE
+from .plan import LinkRequest
 
 
 class LinkStore:
-    """Maps a target frame's index to its links, `LINK_DTYPE`, shape (S, H, W)."""
+    """Maps a request to its links, `LINK_DTYPE`, shape (S, H, W)."""
 
     def __init__(self, folder: Path | None):
         """Keep links in `folder`, made when first needed; None keeps them in memory."""
         self._folder = folder
-        self._held: dict[int, np.ndarray] = {}
+        self._held: dict[LinkRequest, np.ndarray] = {}
 
-    def load(self, target: int, shape: tuple[int, int, int]) -> np.ndarray | None:
-        """Return the links of a frame, or None if they were not stored whole in this shape."""
+    def load(self, request: LinkRequest, shape: tuple[int, int, int]) -> np.ndarray | None:
+        """Return the links of a request, or None if they were not stored whole in this shape."""
         if self._folder is None:
-            return self._held.get(target)
-        path = _path(self._folder, target)
+            return self._held.get(request)
+        path = _path(self._folder, request)
         if not path.is_file():
             return None
         try:
@@ -37,13 +38,13 @@ class LinkStore:
             return None
         return links if links.dtype == LINK_DTYPE and links.shape == shape else None
 
-    def save(self, target: int, links: np.ndarray) -> None:
-        """Store the links of a frame, whole or not at all."""
+    def save(self, request: LinkRequest, links: np.ndarray) -> None:
+        """Store the links of a request, whole or not at all."""
         if self._folder is None:
-            self._held[target] = links
+            self._held[request] = links
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = _path(self._folder, target)
+        path = _path(self._folder, request)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             with temporary.open("wb") as file:
@@ -53,5 +54,7 @@ class LinkStore:
             temporary.unlink(missing_ok=True)
 
 
-def _path(folder: Path, target: int) -> Path:
-    return folder / f"links-{target:05d}.npy"
+def _path(folder: Path, request: LinkRequest) -> Path:
+    # Sources rise; a run of them without gaps and one with gaps differ in their number.
+    sources = request.sources
+    return folder / f"links-{request.target:05d}-{sources[0]:05d}-{sources[-1]:05d}-{len(sources)}.npy"

@@ -8,7 +8,7 @@ import numpy as np
 import warp as wp
 
 from ..motion.kernels import MIN_SUPPORT, Surfaces, corner_weight, same_surface
-from .gather import CORNER_TAPS, SMOOTH_TAPS, gather
+from .gather import CORNER_TAPS, ROOMY_TAPS, SMOOTH_TAPS, gather
 
 wp.set_module_options({"enable_backward": False})
 
@@ -41,6 +41,18 @@ LINK_DTYPE = np.dtype([("dx", "<i2"), ("dy", "<i2"), ("weight", "u1"), ("taps", 
 
 
 @wp.func
+def is_roomy(source: Surfaces, left: int, top: int) -> bool:
+    """Whether none of the sixteen pixels around is at an edge; they then show the surface of the inner four."""
+    for j in range(4):
+        for i in range(4):
+            cx = wp.clamp(left - 1 + i, 0, source.id.shape[1] - 1)
+            cy = wp.clamp(top - 1 + j, 0, source.id.shape[0] - 1)
+            if source.edge[cy, cx] != wp.uint8(0):
+                return False
+    return True
+
+
+@wp.func
 def find_taps(target_edge: wp.uint8, source: Surfaces, x: float, y: float, id: int, depth: float) -> int:
     """Pixels around (x, y) that may be read; 0 if they carry too little of the weight.
 
@@ -67,6 +79,8 @@ def find_taps(target_edge: wp.uint8, source: Surfaces, x: float, y: float, id: i
     if taps == CORNER_TAPS and edges == 0:
         # All eight neighbours of each corner show its surface: those are the sixteen pixels.
         taps |= SMOOTH_TAPS
+        if is_roomy(source, left, top):
+            taps |= ROOMY_TAPS
     return taps
 
 
@@ -80,12 +94,11 @@ def find_links(
     guides: wp.array3d[wp.vec3],
     target_slot: int,
     source_slot: int,
-    falloff: float,
     sharpness: float,
     # Out:
     links_out: wp.array2d[Link],
 ) -> None:
-    """Weigh one source frame: visibility, distance in time, agreement of the guide frames."""
+    """Weigh one source frame: visibility, and agreement of the guide frames."""
     row, x = wp.tid()
     y = first_row + row
     trace = trace_in[y, x]
@@ -100,44 +113,9 @@ def find_links(
         taps = find_taps(target.edge[y, x], source, sx, sy, target.id[y, x], trace[2])
         if taps != 0:
             change = gather(guides, source_slot, sx, sy, taps) - guides[target_slot, y, x]
-            trust = trace[3] * falloff * wp.exp(-sharpness * wp.dot(change, change))
+            trust = trace[3] * wp.exp(-sharpness * wp.dot(change, change))
             link.dx = wp.int16(dx)
             link.dy = wp.int16(dy)
             link.weight = wp.uint8(wp.round(trust * OWN_WEIGHT))
             link.taps = wp.uint8(taps)
     links_out[y, x] = link
-
-
-@wp.kernel
-def blend_window(
-    # In:
-    first_row: int,
-    frames: wp.array3d[wp.vec3],
-    own_slot: int,
-    slots: wp.array1d[int],
-    links: wp.array3d[Link],
-    # Out:
-    frame_out: wp.array2d[wp.vec3],
-) -> None:
-    """Weighted mean of a frame and what its links lead to.
-
-    Written as a correction of the frame itself: equal colours then give exactly that colour.
-    """
-    row, x = wp.tid()
-    y = first_row + row
-    own = frames[own_slot, y, x]
-    total = wp.vec3(0.0)
-    weight = OWN_WEIGHT
-    low = own
-    high = own
-    for source in range(slots.shape[0]):
-        link = links[source, y, x]
-        if link.weight != wp.uint8(0):
-            sx = float(x) + float(link.dx) / STEPS_PER_PIXEL
-            sy = float(y) + float(link.dy) / STEPS_PER_PIXEL
-            colour = gather(frames, slots[source], sx, sy, int(link.taps))
-            total += float(link.weight) * (colour - own)
-            weight += float(link.weight)
-            low = wp.min(low, colour)
-            high = wp.max(high, colour)
-    frame_out[y, x] = wp.min(wp.max(own + total / weight, low), high)

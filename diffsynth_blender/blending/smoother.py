@@ -1,47 +1,68 @@
-"""The window smoother: every frame becomes the weighted mean of itself and its moved neighbours.
+"""The window smoother: every frame becomes the weighted mean of itself and its remapped neighbours.
 
-Equation 3 of the method's window operator with exact motion in place of matched patches. A source
-counts as far as it is visible, near in time, and looks the same there in the *guide*: geometry is
-not appearance, and a shadow or a reflection that moves over a surface must not be smeared.
+A source counts as far as it is visible, near in time, and looks the same there in the *guide*: geometry is not
+appearance, and a shadow or a reflection that moves over a surface must not be smeared.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import warp as wp
 
 from ..motion.clip import Clip
-from . import links as link_kernels
-from .frame_ring import FrameRing
+from .accurate import AccurateBlender
+from .frame_ring import Fetch, FrameRing
+from .link_finder import LinkFinder
 from .link_store import LinkStore
 from .links import LINK_DTYPE, Link
+from .plan import LinkRequest
+from .tree import TreeBlender
+from .window import Links, WindowBlender
 
+Mode = Literal["fast", "balanced", "accurate"]
 Operator = Literal["robust", "mean"]
 
-GUIDE_SIGMA = 0.1
-"""Change of the guide's colour along the motion [sRGB, 0 to 1] that lowers a weight to 61 %."""
+MODES: tuple[Mode, ...] = ("fast", "balanced", "accurate")
+OPERATORS: tuple[Operator, ...] = ("robust", "mean")
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 """Raise when the meaning of stored links changes."""
 
 
-class WindowSmoother:
+class Blender(Protocol):
+    """Blends one frame at a time from a ring of frames and from links."""
+
+    ring_size: int
+    """Frames that must be at hand: the window's."""
+
+    @property
+    def slot_count(self) -> int:
+        """Slots of the pool: the ring's, then the blender's own."""
+
+    def requests(self, target: int) -> list[LinkRequest]:
+        """The links that blending a frame reads."""
+
+    def blend(self, target: int, ring: FrameRing, links: Links, blended: wp.array) -> None:
+        """Blend a frame into `blended`, vec3 (H, W)."""
+
+
+class Smoother:
     """Blends each frame of a clip with its visible, agreeing neighbours, own frame included."""
 
     def __init__(
         self,
         clip: Clip,
-        guide: Callable[[int], np.ndarray] | Sequence[np.ndarray] | np.ndarray,
+        guide: Callable[[int], np.ndarray],
         *,
-        window: int = 4,
+        mode: Mode = "accurate",
+        window: int = 7,
         operator: Operator = "robust",
-        guide_sigma: float = GUIDE_SIGMA,
         cache_dir: Path | None = None,
         cache_key: str = "",
     ):
@@ -49,41 +70,48 @@ class WindowSmoother:
 
         Args:
             clip: exact motion; its device and threads are used here as well.
-            guide: source frames in [0, 1], shape (H, W, 3) each, by index: an array, a sequence
-                or a function. They decide weights only.
+            guide: returns a source frame in [0, 1], shape (H, W, 3), by index. It decides weights only.
+            mode: "fast" blends whole blocks of frames, "balanced" every pair, "accurate" also registers every
+                source to the window's mean, which follows the frames that are blended and is not linear in them.
             window: frames to either side that take part; 0 leaves frames as they are.
-            operator: "robust" weighs sources by nearness in time and agreement of the guide;
-                "mean" is the plain mean over everything visible.
-            guide_sigma: tolerated change of the guide along the motion.
-            cache_dir: folder for links; None keeps them in memory.
+            operator: "robust" weighs sources by nearness in time and agreement of the guide; "mean" is the plain
+                mean over everything visible.
+            cache_dir: folder for links; None computes them anew each time, unless `prepare` is called.
             cache_key: identifies the shot among those that share `cache_dir`.
 
         Raises:
             ValueError: an argument is out of range.
         """
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         if window < 0:
             raise ValueError(f"window must be 0 or more frames, got {window}")
-        if operator not in ("robust", "mean"):
-            raise ValueError(f'operator must be "robust" or "mean", got {operator!r}')
-        if not guide_sigma > 0.0:
-            raise ValueError(f"guide_sigma must be positive, got {guide_sigma}")
+        if operator not in OPERATORS:
+            raise ValueError(f"operator must be one of {', '.join(OPERATORS)}, got {operator!r}")
+        if mode == "accurate" and operator == "mean":
+            raise ValueError('operator "mean" is for modes "fast" and "balanced": choose one of them')
         self.window = window
         self._clip = clip
-        self._robust = operator == "robust"
-        self._sharpness = 0.5 / guide_sigma**2 if self._robust else 0.0
         self._bands = clip.bands
-        self._bands.load(link_kernels)
-        self._guides = self._ring(guide if callable(guide) else guide.__getitem__)
-        about = [STORE_VERSION, cache_key, list(clip.frames), clip.width, clip.height]
-        about += [window, operator, guide_sigma]
+        self._mode = mode
+        self._robust = operator == "robust"
+        self._finder = LinkFinder(clip, guide, window=window, robust=self._robust)
+        about = [STORE_VERSION, cache_key, list(clip.frames), clip.width, clip.height, mode, window, operator]
         name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
-        self._store = LinkStore(None if cache_dir is None else cache_dir / f"links-{name}")
+        self._store = None if cache_dir is None else LinkStore(cache_dir / f"links-{name}")
         clip.reserve(window)
 
     def prepare(self, on_frame: Callable[[int], None] | None = None) -> None:
-        """Compute the links of every frame that has none yet; `on_frame(index)` after each."""
+        """Compute and keep the links of every frame, on disk or in memory; `on_frame(index)` after each."""
+        if self._store is None:
+            self._store = LinkStore(None)
+        blender = self._make_blender()
+        done: set[LinkRequest] = set()
         for target in range(len(self._clip.frames)):
-            self._links(target)
+            for request in blender.requests(target):
+                if request.sources and request not in done:
+                    done.add(request)
+                    self._links(request)
             if on_frame is not None:
                 on_frame(target)
 
@@ -92,6 +120,9 @@ class WindowSmoother:
 
         Args:
             frames: float32, NumPy (T, H, W, 3) or Warp vec3 (T, H, W) on the clip's device.
+
+        Raises:
+            ValueError: the frames are not the clip's in number, size, type or device.
         """
         count, height, width = len(self._clip.frames), self._clip.height, self._clip.width
         if not isinstance(frames, wp.array):
@@ -106,90 +137,55 @@ class WindowSmoother:
         if frames.device != self._bands.device:
             raise ValueError(f"frames are on {frames.device}, the clip is on {self._bands.device}")
         smoothed = wp.empty_like(frames)
-        for target in range(count):
-            sources = self._sources(target)
-            self._blend(target, frames, target, sources, smoothed[target])
+        for target, blended in enumerate(self._blend(frames.__getitem__)):
+            wp.copy(smoothed[target], blended)
         return smoothed
 
-    def stream(self, fetch: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:
+    def stream(self, fetch: Fetch) -> Iterator[np.ndarray]:
         """Yield smoothed frames, float32 (H, W, 3), in order; holds one window at a time.
 
         Args:
-            fetch: returns the frame to smooth at an index; called once for each.
+            fetch: returns the frame to smooth at an index; called once for each, in order.
         """
-        ring = self._ring(fetch)
+        for blended in self._blend(fetch):
+            # On a processor NumPy would see the memory that the next frame is written to.
+            yield blended.numpy().copy()
+
+    def _blend(self, fetch: Fetch) -> Iterator[wp.array]:
+        """Yield smoothed frames on the device; each is overwritten by the next."""
         shape = (self._clip.height, self._clip.width)
-        for target in range(len(self._clip.frames)):
-            sources = self._sources(target)
-            slots = {index: ring.slot(index) for index in sorted((target, *sources))}
-            smoothed = wp.empty(shape, dtype=wp.vec3, device=self._bands.device)
-            self._blend(target, ring.frames, slots[target], [slots[source] for source in sources], smoothed)
-            yield smoothed.numpy()
-
-    def _blend(self, target: int, frames: wp.array, own_slot: int, slots: list[int], smoothed: wp.array) -> None:
-        """Blend slot `own_slot` of `frames` with `slots` into `smoothed`, vec3 (H, W)."""
-        if not slots:
-            wp.copy(smoothed, frames[own_slot])
-            return
         device = self._bands.device
-        links = wp.array(self._links(target), dtype=Link, device=device, copy=False)
-        self._bands.launch(
-            link_kernels.blend_window,
-            (self._clip.height, self._clip.width),
-            inputs=[frames, own_slot, wp.array(slots, dtype=int, device=device), links],
-            outputs=[smoothed],
-        )
+        blender = self._make_blender()
+        pool = wp.zeros((blender.slot_count, *shape), dtype=wp.vec3, device=device)
+        ring = FrameRing(fetch, pool, blender.ring_size)
+        blended = wp.empty(shape, dtype=wp.vec3, device=device)
+        last = len(self._clip.frames) - 1
+        for target in range(last + 1):
+            for index in range(max(0, target - self.window), min(last, target + self.window) + 1):
+                ring.slot(index)
+            blender.blend(target, ring, self._links, blended)
+            yield blended
 
-    def _links(self, target: int) -> np.ndarray:
-        """Return the links of a frame, shape (S, H, W), from the store if they are there."""
-        sources = self._sources(target)
-        shape = (len(sources), self._clip.height, self._clip.width)
-        links = self._store.load(target, shape)
-        if links is None:
-            links = self._find_links(target, sources)
-            self._store.save(target, links)
+    def _links(self, request: LinkRequest) -> wp.array:
+        """Return links on the device, shape (S, H, W), from the store if they are there."""
+        device = self._bands.device
+        shape = (len(request.sources), self._clip.height, self._clip.width)
+        if not request.sources:
+            return wp.empty(shape, dtype=Link, device=device)
+        if self._store is None:
+            return self._finder.find(request)
+        stored = self._store.load(request, shape)
+        if stored is not None:
+            return wp.array(stored, dtype=Link, device=device, copy=False)
+        links = self._finder.find(request)
+        self._store.save(request, links.numpy().view(LINK_DTYPE).reshape(shape))
         return links
 
-    def _find_links(self, target: int, sources: list[int]) -> np.ndarray:
-        clip = self._clip
-        shape = (clip.height, clip.width)
-        found = wp.empty((len(sources), *shape), dtype=Link, device=self._bands.device)
-        here = clip.surfaces(target)
-        for place, (source, trace) in enumerate(clip.traces(target, sources)):
-            self._bands.launch(
-                link_kernels.find_links,
-                shape,
-                inputs=[
-                    here,
-                    clip.surfaces(source),
-                    trace,
-                    self._guides.frames,
-                    self._guides.slot(target),
-                    self._guides.slot(source),
-                    self._falloff(target, source),
-                    self._sharpness,
-                ],
-                outputs=[found[place]],
-            )
-        return found.numpy().view(LINK_DTYPE).reshape(len(sources), *shape)
-
-    def _falloff(self, target: int, source: int) -> float:
-        """Weight for distance in time: a triangle, so that sources fade in and out of the window.
-
-        With independent flicker, neighbouring results differ by 2 / (window + 1)**3 of its variance
-        under the triangle and by 2 / (2 window + 1)**2 under the plain mean: 0.016 and 0.025 at 4.
-        """
-        if not self._robust:
-            return 1.0
-        return 1.0 - abs(target - source) / (self.window + 1)
-
-    def _sources(self, target: int) -> list[int]:
-        """Return the indices of the other frames in the window, in order."""
-        last = len(self._clip.frames) - 1
-        nearby = range(max(0, target - self.window), min(last, target + self.window) + 1)
-        return [source for source in nearby if source != target]
-
-    def _ring(self, fetch: Callable[[int], np.ndarray]) -> FrameRing:
-        size = 2 * self.window + 1
-        device = str(self._bands.device)
-        return FrameRing(fetch, size, self._clip.height, self._clip.width, device)
+    def _make_blender(self) -> Blender:
+        """Return a blender for one pass over the clip; the tree keeps what it has blended so far."""
+        frame_count = len(self._clip.frames)
+        if self._mode == "fast":
+            return TreeBlender(self._bands, frame_count, self.window)
+        if self._mode == "balanced":
+            return WindowBlender(self._bands, frame_count, self.window, robust=self._robust)
+        return AccurateBlender(self._bands, frame_count, self.window)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..blending.smoother import WindowSmoother
+from ..blending.smoother import Smoother
 from ..diffusion.deflicker import Deflickering
 from ..diffusion.denoise import FRAME_BATCH, JobInterrupted, StepDone
 from ..diffusion.latents import fixed_noise, independent_noise
@@ -125,14 +125,15 @@ class Run:
         return pipeline
 
     @cached_property
-    def _smoother(self) -> WindowSmoother | None:
+    def _smoother(self) -> Smoother | None:
         """The window smoother with its links computed; None where nothing is smoothed."""
         deflicker = self._job.settings.deflicker
         if deflicker is None or deflicker.window == 0:
             return None
-        smoother = WindowSmoother(
+        smoother = Smoother(
             self._clip(self._selection.computed),
-            self._inputs.source,
+            self._inputs.source.__getitem__,
+            mode="balanced",
             window=deflicker.window,
             cache_dir=self._dir / CACHE_FOLDER,
             cache_key=f"{self._run_id} {self._selection.name}",

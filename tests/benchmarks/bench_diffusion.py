@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from diffsynth_blender.blending.smoother import WindowSmoother
+from diffsynth_blender.blending.smoother import Smoother
 from diffsynth_blender.diffusion.conditioning import ControlInput, encode_prompt
 from diffsynth_blender.diffusion.deflicker import Deflickering
 from diffsynth_blender.diffusion.denoise import denoise, image_to_image_timesteps
@@ -39,7 +39,7 @@ def main() -> None:
         background_depth=BACKGROUND_DEPTH,
         device=warp_device(device),
     )
-    smoother = WindowSmoother(clip, pictures, window=WINDOW)
+    smoother = Smoother(clip, pictures.__getitem__, mode="balanced", window=WINDOW)
     smoother.prepare()
     entry = find_checkpoint("demo")
     model = load_checkpoint(entry, control_kinds=["depth", "normal"], device=device, dtype=compute_dtype(device))

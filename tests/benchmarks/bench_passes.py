@@ -6,7 +6,7 @@ The files hold the passes of a scene known in closed form, so they compress like
 import tempfile
 from pathlib import Path
 
-from diffsynth_blender.blending.smoother import WindowSmoother
+from diffsynth_blender.blending.smoother import Smoother
 from diffsynth_blender.motion.clip import Clip
 from diffsynth_blender.passes.exr import read_passes
 from tests.benchmarks.common import paired, ratio, spread, write_bench
@@ -37,7 +37,7 @@ def main() -> None:
                 height=SIZE[1],
                 background_depth=BACKGROUND_DEPTH,
             )
-            smoother = WindowSmoother(clip, pictures, window=2)
+            smoother = Smoother(clip, pictures.__getitem__, mode="balanced", window=2)
             smoother.prepare()
             return list(smoother.stream(pictures.__getitem__))
 

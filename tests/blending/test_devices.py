@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import warp as wp
 
-from diffsynth_blender.blending.smoother import WindowSmoother
+from diffsynth_blender.blending.smoother import Smoother
 from tests.reference.clips import clip_of, pictures_of
 from tests.reference.scene import demo_scene
 
@@ -30,9 +30,9 @@ def test_cuda_and_the_processor_agree():
     clips = [clip_of(scene, frames, device=device) for device in ("cpu", "cuda:0")]
     fields = [clip.field(1, 5) for clip in clips]
     np.testing.assert_allclose(fields[1], fields[0], atol=1e-3)
-    host, device = (WindowSmoother(clip, pictures, window=2).smooth(styled) for clip in clips)
+    host, device = (Smoother(clip, pictures.__getitem__, mode="balanced", window=2).smooth(styled) for clip in clips)
     assert np.quantile(np.abs(device - host), 0.99) < 1e-4
     on_device = wp.array(styled, dtype=wp.vec3, device="cuda:0")
-    smoothed = WindowSmoother(clips[1], pictures, window=2).smooth(on_device)
+    smoothed = Smoother(clips[1], pictures.__getitem__, mode="balanced", window=2).smooth(on_device)
     assert smoothed.device == on_device.device
     np.testing.assert_array_equal(smoothed.numpy(), device)

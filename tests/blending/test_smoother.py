@@ -7,12 +7,18 @@ import pytest
 import warp as wp
 
 from diffsynth_blender.blending.links import LINK_DTYPE, Link
-from diffsynth_blender.blending.smoother import WindowSmoother
+from diffsynth_blender.blending.smoother import Smoother
 from tests.reference import blend
 from tests.reference.clips import clip_of, pictures_of
 from tests.reference.scene import Rectangle, Scene, demo_scene, lens, move, waves
 
 OPERATORS = ["robust", "mean"]
+BLENDS = [("fast", "mean"), ("fast", "robust"), ("balanced", "mean"), ("balanced", "robust"), ("accurate", "robust")]
+
+
+def smoother_of(clip, guide, **options) -> Smoother:
+    """Return a smoother, balanced unless said otherwise; the guide may be an array."""
+    return Smoother(clip, guide if callable(guide) else guide.__getitem__, **{"mode": "balanced", **options})
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def shot():
 def test_a_window_of_no_frames_is_the_identity(shot, operator):
     """Bit for bit."""
     _, clip, guide, frames = shot
-    np.testing.assert_array_equal(WindowSmoother(clip, guide, window=0, operator=operator).smooth(frames), frames)
+    np.testing.assert_array_equal(smoother_of(clip, guide, window=0, operator=operator).smooth(frames), frames)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -38,7 +44,7 @@ def test_a_constant_clip_is_a_fixed_point(shot, operator):
     """A clip of one colour stays that colour bit for bit, whatever moves."""
     _, clip, guide, _ = shot
     constant = np.full_like(guide, (0.1, 0.7, 1.0 / 3.0))
-    np.testing.assert_array_equal(WindowSmoother(clip, guide, window=3, operator=operator).smooth(constant), constant)
+    np.testing.assert_array_equal(smoother_of(clip, guide, window=3, operator=operator).smooth(constant), constant)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -46,7 +52,7 @@ def test_a_static_scene_comes_out_as_it_went_in(operator):
     """Nothing moves and all frames are equal: the same bits come out."""
     still = demo_scene(48, 32, speed=0.0)
     frames = np.repeat(np.random.default_rng(0).random((1, 32, 48, 3), np.float32), 5, axis=0)
-    smoother = WindowSmoother(clip_of(still, range(1, 6)), frames, window=2, operator=operator)
+    smoother = smoother_of(clip_of(still, range(1, 6)), frames, window=2, operator=operator)
     np.testing.assert_array_equal(smoother.smooth(frames), frames)
 
 
@@ -54,7 +60,7 @@ def test_a_static_scene_with_flicker_becomes_its_mean():
     """Away from the clip's ends the plain mean over everything visible is exactly that."""
     still = demo_scene(48, 32, speed=0.0)
     frames = np.random.default_rng(0).random((5, 32, 48, 3), np.float32)
-    smoother = WindowSmoother(clip_of(still, range(1, 6)), np.zeros_like(frames), window=2, operator="mean")
+    smoother = smoother_of(clip_of(still, range(1, 6)), np.zeros_like(frames), window=2, operator="mean")
     np.testing.assert_allclose(smoother.smooth(frames)[2], frames.mean(axis=0), atol=1e-6)
 
 
@@ -63,7 +69,7 @@ def test_results_stay_in_the_range_of_the_inputs(shot, operator):
     """Weights are positive and sum to one, and the gather does not ring."""
     _, clip, guide, _ = shot
     contrast = (np.random.default_rng(0).random(guide.shape) < 0.5).astype(np.float32)
-    smoothed = WindowSmoother(clip, guide, window=3, operator=operator).smooth(contrast)
+    smoothed = smoother_of(clip, guide, window=3, operator=operator).smooth(contrast)
     assert smoothed.min() >= 0.0 and smoothed.max() <= 1.0
 
 
@@ -73,13 +79,15 @@ def test_it_agrees_with_the_slow_reference(operator):
     scene, frames = demo_scene(30, 20, speed=1.5), range(1, 5)
     clip, guide = clip_of(scene, frames), pictures_of(scene, frames)
     styled = np.random.default_rng(0).random(guide.shape, np.float32)
-    options = {"window": 2, "operator": operator, "guide_sigma": 0.15}
+    options = {"window": 2, "operator": operator}
     traces = {}
     for target in range(4):
         for source, trace in clip.traces(target, range(4)):
             traces[target, source] = trace.numpy()
-    expected = blend.smooth(styled, guide, [scene.passes(f) for f in frames], lambda i, j: traces[i, j], **options)
-    difference = np.abs(WindowSmoother(clip, guide, **options).smooth(styled) - expected).max(axis=-1)
+    expected = blend.smooth(
+        styled, guide, [scene.passes(f) for f in frames], lambda i, j: traces[i, j], guide_sigma=0.1, **options
+    )
+    difference = np.abs(smoother_of(clip, guide, **options).smooth(styled) - expected).max(axis=-1)
     # A weight that lies on the border between two of its 256 steps may be rounded to either.
     assert np.median(difference) < 1e-6
     assert difference.max() < 3e-3
@@ -89,7 +97,7 @@ def test_it_agrees_with_the_slow_reference(operator):
 def test_flicker_goes_away(shot, operator):
     """The frames come closer to the steady clip that they flicker around."""
     _, clip, guide, frames = shot
-    smoothed = WindowSmoother(clip, guide, window=3, operator=operator).smooth(frames)
+    smoothed = smoother_of(clip, guide, window=3, operator=operator).smooth(frames)
     assert np.mean((smoothed - guide) ** 2) < 0.3 * np.mean((frames - guide) ** 2)
 
 
@@ -116,7 +124,7 @@ def test_disoccluded_pixels_never_receive_the_occluders_colour(operator, samples
     frames = range(1, 8)
     pictures = pictures_of(scene, frames, samples)
     # The guide is blind here, so that visibility alone has to keep the colours apart.
-    smoothed = WindowSmoother(clip_of(scene, frames), np.zeros_like(pictures), window=3, operator=operator).smooth(
+    smoothed = smoother_of(clip_of(scene, frames), np.zeros_like(pictures), window=3, operator=operator).smooth(
         pictures
     )
     wall = (pictures == (0.0, 0.0, 1.0)).all(axis=-1)
@@ -137,7 +145,7 @@ def test_geometry_is_not_appearance():
     pictures = (0.7 * pictures_of(scene, frames) + 0.3 * spots[..., None]).astype(np.float32)
     error = {}
     for operator in OPERATORS:
-        smoothed = WindowSmoother(clip_of(scene, frames), pictures, window=3, operator=operator).smooth(pictures)
+        smoothed = smoother_of(clip_of(scene, frames), pictures, window=3, operator=operator).smooth(pictures)
         error[operator] = np.sqrt(np.mean((smoothed - pictures)[spots > 0.3] ** 2))
     assert error["robust"] < 0.15 * error["mean"]
 
@@ -157,8 +165,8 @@ def test_reversing_time_reverses_the_result(shot):
         back.projection,
         back.sky,
     )
-    forth = WindowSmoother(clip, guide, window=3).smooth(frames)
-    reverse = WindowSmoother(clip_of(back, range(1, 8)), guide[::-1], window=3).smooth(frames[::-1])
+    forth = smoother_of(clip, guide, window=3).smooth(frames)
+    reverse = smoother_of(clip_of(back, range(1, 8)), guide[::-1], window=3).smooth(frames[::-1])
     # The last bit of a closed-form position decides which pixels are read in a few places.
     assert np.quantile(np.abs(reverse[::-1] - forth), 0.999) < 2e-3
 
@@ -166,7 +174,7 @@ def test_reversing_time_reverses_the_result(shot):
 def test_numpy_warp_and_streamed_frames_give_the_same_bits(shot):
     """There is one operator behind all three ways."""
     _, clip, guide, frames = shot
-    smoother = WindowSmoother(clip, guide, window=2)
+    smoother = smoother_of(clip, guide, window=2)
     expected = smoother.smooth(frames)
     on_device = wp.array(frames, dtype=wp.vec3, device="cpu")
     smoothed = smoother.smooth(on_device)
@@ -185,7 +193,7 @@ def test_streaming_fetches_each_frame_once_and_in_order(shot):
         fetched.append(index)
         return frames[index]
 
-    stream = WindowSmoother(clip, guide, window=2).stream(fetch)
+    stream = smoother_of(clip, guide, window=2).stream(fetch)
     next(stream)
     assert fetched == [0, 1, 2]
     list(stream)
@@ -196,7 +204,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads(shot):
     """One thread or five: the same bits."""
     scene, _, guide, frames = shot
     results = [
-        WindowSmoother(clip_of(scene, range(1, 8), threads=threads), guide, window=2).smooth(frames)
+        smoother_of(clip_of(scene, range(1, 8), threads=threads), guide, window=2).smooth(frames)
         for threads in (1, 2, 5)
     ]
     np.testing.assert_array_equal(results[1], results[0])
@@ -207,7 +215,7 @@ def test_links_are_computed_once_and_kept_on_disk(shot, tmp_path):
     """A second smoother reads no passes at all, and its result is the same; a damaged file is made again."""
     scene, clip, guide, frames = shot
     options = {"window": 2, "cache_dir": tmp_path, "cache_key": "shot"}
-    first = WindowSmoother(clip, guide, **options)
+    first = smoother_of(clip, guide, **options)
     done: list[int] = []
     first.prepare(done.append)
     assert done == list(range(7))
@@ -217,18 +225,18 @@ def test_links_are_computed_once_and_kept_on_disk(shot, tmp_path):
     def unread(frame: int):
         raise AssertionError(f"frame {frame} was read again")
 
-    again = WindowSmoother(clip_of(scene, range(1, 8), reader=unread), unread, **options)
+    again = smoother_of(clip_of(scene, range(1, 8), reader=unread), unread, **options)
     np.testing.assert_array_equal(again.smooth(frames), first.smooth(frames))
     for file, length in zip(files, itertools.cycle((0, 7, 60, 500)), strict=False):
         file.write_bytes(file.read_bytes()[:length])
-    np.testing.assert_array_equal(WindowSmoother(clip, guide, **options).smooth(frames), first.smooth(frames))
+    np.testing.assert_array_equal(smoother_of(clip, guide, **options).smooth(frames), first.smooth(frames))
 
 
 def test_links_of_different_operators_do_not_meet(shot, tmp_path):
     """Each setting that changes links has a folder of its own."""
     _, clip, guide, _ = shot
-    for options in ({}, {"operator": "mean"}, {"window": 1}, {"guide_sigma": 0.3}, {"cache_key": "other"}):
-        WindowSmoother(clip, guide, **{"window": 2, "cache_dir": tmp_path, **options}).prepare()
+    for options in ({}, {"operator": "mean"}, {"window": 1}, {"mode": "fast"}, {"cache_key": "other"}):
+        smoother_of(clip, guide, **{"window": 2, "cache_dir": tmp_path, **options}).prepare()
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -238,7 +246,7 @@ def test_short_clips_and_odd_sizes_work(count, window, width, height):
     """A clip may be shorter than the window and a frame of any size."""
     scene, frames = demo_scene(width, height), range(1, count + 1)
     pictures = pictures_of(scene, frames)
-    smoothed = WindowSmoother(clip_of(scene, frames), pictures, window=window).smooth(pictures)
+    smoothed = smoother_of(clip_of(scene, frames), pictures, window=window).smooth(pictures)
     assert smoothed.shape == pictures.shape and np.isfinite(smoothed).all()
 
 
@@ -251,7 +259,7 @@ def test_motion_beyond_what_a_link_can_hold_is_not_read():
     frames = np.random.default_rng(0).random((2, 2, 1400, 3), np.float32)
     clip = clip_of(scene, range(1, 3))
     assert clip.field(0, 1)[0, 100, 0] - 100 > 511
-    np.testing.assert_array_equal(WindowSmoother(clip, frames, window=1, operator="mean").smooth(frames), frames)
+    np.testing.assert_array_equal(smoother_of(clip, frames, window=1, operator="mean").smooth(frames), frames)
 
 
 def test_wrong_arguments_are_refused(shot):
@@ -260,14 +268,15 @@ def test_wrong_arguments_are_refused(shot):
     for options, message in (
         ({"window": -1}, "got -1"),
         ({"operator": "median"}, "got 'median'"),
-        ({"guide_sigma": 0.0}, "got 0.0"),
+        ({"mode": "slow"}, "got 'slow'"),
+        ({"mode": "accurate", "operator": "mean"}, "choose one of them"),
     ):
         with pytest.raises(ValueError, match=message):
-            WindowSmoother(clip, guide, **options)
+            smoother_of(clip, guide, **options)
     with pytest.raises(ValueError, match=r"\(6, 48, 64, 3\), the clip's is \(7, 48, 64, 3\)"):
-        WindowSmoother(clip, guide).smooth(frames[:6])
+        smoother_of(clip, guide).smooth(frames[:6])
     with pytest.raises(ValueError, match="vec3 of shape"):
-        WindowSmoother(clip, guide).smooth(wp.zeros((6, 48, 64), dtype=wp.vec3, device="cpu"))
+        smoother_of(clip, guide).smooth(wp.zeros((6, 48, 64), dtype=wp.vec3, device="cpu"))
 
 
 def test_a_link_on_disk_is_a_link_on_the_device():

@@ -1,0 +1,250 @@
+"""Kernels of the accurate blend: undo each frame's own colour cast and local warp before averaging.
+
+A diffusion model renders each frame with a slightly different colour, contrast and shape. All are smooth over tens of
+pixels, and average out over a window, so every source is registered to the window's own mean, in colour and in
+place; what is left after that is noise, or an outlier.
+
+The frame itself takes part like any other source: its own warp is no truer than theirs.
+"""
+
+import warp as wp
+
+from .gather import gather
+from .grid import BLOCK, bell, read_grid
+from .links import ROOMY_TAPS, STEPS_PER_PIXEL, Link
+
+wp.set_module_options({"enable_backward": False})
+
+LARGEST_SHIFT = wp.constant(1.5)
+"""Farthest that a source is moved by registration [px]; what differs by more is no warp but other content."""
+
+
+@wp.struct
+class BlockSums:
+    """Weighted sums over one block of one source: what least squares needs, and the mean difference in colour."""
+
+    xx: float
+    xy: float
+    yy: float
+    x: float
+    y: float
+    residual: float
+    weight: float
+    colour: wp.vec3
+
+
+@wp.func
+def jacobian(links: wp.array3d[Link], k: int, x: int, y: int) -> wp.mat22:
+    """How the position in the source changes from pixel to pixel of the target; identity where neighbours lack."""
+    matrix = wp.mat22(1.0, 0.0, 0.0, 1.0)
+    if x > 0 and x < links.shape[2] - 1:
+        left = links[k, y, x - 1]
+        right = links[k, y, x + 1]
+        if left.weight != wp.uint8(0) and right.weight != wp.uint8(0):
+            matrix[0, 0] = 1.0 + (float(right.dx) - float(left.dx)) / (2.0 * STEPS_PER_PIXEL)
+            matrix[1, 0] = (float(right.dy) - float(left.dy)) / (2.0 * STEPS_PER_PIXEL)
+    if y > 0 and y < links.shape[1] - 1:
+        upper = links[k, y - 1, x]
+        lower = links[k, y + 1, x]
+        if upper.weight != wp.uint8(0) and lower.weight != wp.uint8(0):
+            matrix[0, 1] = (float(lower.dx) - float(upper.dx)) / (2.0 * STEPS_PER_PIXEL)
+            matrix[1, 1] = 1.0 + (float(lower.dy) - float(upper.dy)) / (2.0 * STEPS_PER_PIXEL)
+    return matrix
+
+
+@wp.kernel
+def move_sources(
+    # In:
+    first_row: int,
+    frames: wp.array3d[wp.vec3],
+    slots: wp.array1d[int],
+    falloffs: wp.array1d[float],
+    links: wp.array3d[Link],
+    shifts: wp.array3d[wp.vec2],
+    # Out:
+    moved_out: wp.array3d[wp.vec4],
+) -> None:
+    """Gather every source where its link and its shift lead; the fourth component is the link's weight."""
+    row, x = wp.tid()
+    y = first_row + row
+    for k in range(slots.shape[0]):
+        link = links[k, y, x]
+        moved = wp.vec4(0.0)
+        if link.weight != wp.uint8(0):
+            sx = float(x) + float(link.dx) / STEPS_PER_PIXEL
+            sy = float(y) + float(link.dy) / STEPS_PER_PIXEL
+            if (int(link.taps) & ROOMY_TAPS) != 0:
+                shift = jacobian(links, k, x, y) * read_grid(shifts, k, x, y)
+                sx += shift[0]
+                sy += shift[1]
+            colour = gather(frames, slots[k], sx, sy, int(link.taps))
+            moved = wp.vec4(colour[0], colour[1], colour[2], falloffs[k] * float(link.weight))
+        moved_out[k, y, x] = moved
+
+
+@wp.func
+def colour_of(moved: wp.vec4) -> wp.vec3:
+    """The first three components."""
+    return wp.vec3(moved[0], moved[1], moved[2])
+
+
+@wp.kernel
+def blend_moved(
+    # In:
+    first_row: int,
+    frames: wp.array3d[wp.vec3],
+    own_slot: int,
+    moved: wp.array3d[wp.vec4],
+    casts: wp.array3d[wp.vec3],
+    consensus: wp.array2d[wp.vec3],
+    tolerance: float,
+    # Out:
+    blend_out: wp.array2d[wp.vec3],
+) -> None:
+    """Weighted mean of the moved sources less their casts; outliers from `consensus` count less.
+
+    Written as a correction of the frame itself: equal colours then give exactly that colour.
+    """
+    row, x = wp.tid()
+    y = first_row + row
+    own = frames[own_slot, y, x]
+    total = wp.vec3(0.0)
+    weight = wp.float32(0.0)
+    for k in range(moved.shape[0]):
+        source = moved[k, y, x]
+        if source[3] > 0.0:
+            colour = colour_of(source) - read_grid(casts, k, x, y)
+            trust = source[3]
+            if tolerance > 0.0:
+                away = colour - consensus[y, x]
+                trust = trust / (1.0 + wp.dot(away, away) / (tolerance * tolerance))
+            total += trust * (colour - own)
+            weight += trust
+    blend_out[y, x] = own
+    if weight > 0.0:
+        blend_out[y, x] = own + total / weight
+
+
+@wp.func
+def slope(picture: wp.array2d[wp.vec3], x: int, y: int, dx: int, dy: int) -> wp.vec3:
+    """Central difference, one-sided at the border."""
+    x0 = wp.max(x - dx, 0)
+    y0 = wp.max(y - dy, 0)
+    x1 = wp.min(x + dx, picture.shape[1] - 1)
+    y1 = wp.min(y + dy, picture.shape[0] - 1)
+    steps = wp.max(x1 - x0 + y1 - y0, 1)
+    return (picture[y1, x1] - picture[y0, x0]) / float(steps)
+
+
+@wp.kernel
+def sum_blocks(
+    # In:
+    first_row: int,
+    moved: wp.array3d[wp.vec4],
+    casts: wp.array3d[wp.vec3],
+    consensus: wp.array2d[wp.vec3],
+    # Out:
+    sums_out: wp.array3d[BlockSums],
+) -> None:
+    """Compare every source with the consensus, block by block."""
+    row, column = wp.tid()
+    block_row = first_row + row
+    for k in range(moved.shape[0]):
+        sums = BlockSums()
+        for j in range(BLOCK):
+            for i in range(BLOCK):
+                x = column * BLOCK + i
+                y = block_row * BLOCK + j
+                if x < moved.shape[2] and y < moved.shape[1]:
+                    source = moved[k, y, x]
+                    if source[3] > 0.0:
+                        cast = read_grid(casts, k, x, y)
+                        away = colour_of(source) - consensus[y, x]
+                        across = slope(consensus, x, y, 1, 0)
+                        down = slope(consensus, x, y, 0, 1)
+                        w = source[3] / 255.0
+                        sums.xx += w * wp.dot(across, across)
+                        sums.xy += w * wp.dot(across, down)
+                        sums.yy += w * wp.dot(down, down)
+                        sums.x += w * wp.dot(across, away - cast)
+                        sums.y += w * wp.dot(down, away - cast)
+                        sums.residual += w * wp.dot(away - cast, away - cast)
+                        sums.weight += w
+                        sums.colour += w * away
+        sums_out[k, block_row, column] = sums
+
+
+@wp.kernel
+def spread_casts(
+    # In:
+    first_row: int,
+    sums: wp.array3d[BlockSums],
+    sigma: float,
+    # Out:
+    casts_out: wp.array3d[wp.vec3],
+) -> None:
+    """Mean difference in colour around each block; 0 where the source says nothing at all."""
+    row, column = wp.tid()
+    block_row = first_row + row
+    reach = int(wp.ceil(2.5 * sigma))
+    for k in range(sums.shape[0]):
+        total = wp.vec3(0.0)
+        weight = wp.float32(0.0)
+        for j in range(wp.max(block_row - reach, 0), wp.min(block_row + reach + 1, sums.shape[1])):
+            for i in range(wp.max(column - reach, 0), wp.min(column + reach + 1, sums.shape[2])):
+                near = bell(float(i - column), sigma) * bell(float(j - block_row), sigma)
+                total += near * sums[k, j, i].colour
+                weight += near * sums[k, j, i].weight
+        casts_out[k, block_row, column] = wp.vec3(0.0)
+        if weight > 1.0e-3:
+            casts_out[k, block_row, column] = total / weight
+
+
+@wp.kernel
+def solve_shifts(
+    # In:
+    first_row: int,
+    sums: wp.array3d[BlockSums],
+    sigma: float,
+    stiffness: float,
+    shifts_in: wp.array3d[wp.vec2],
+    # Out:
+    shifts_out: wp.array3d[wp.vec2],
+) -> None:
+    """Least-squares displacement around each block, added to the one so far.
+
+    One step of Lucas and Kanade (1981), as the maximum a posteriori under noise of the measured residual: without
+    contrast, or under noise that hides it, nothing moves.
+    """
+    row, column = wp.tid()
+    block_row = first_row + row
+    reach = int(wp.ceil(2.5 * sigma))
+    for k in range(sums.shape[0]):
+        xx = wp.float32(0.0)
+        xy = wp.float32(0.0)
+        yy = wp.float32(0.0)
+        bx = wp.float32(0.0)
+        by = wp.float32(0.0)
+        residual = wp.float32(0.0)
+        weight = wp.float32(0.0)
+        for j in range(wp.max(block_row - reach, 0), wp.min(block_row + reach + 1, sums.shape[1])):
+            for i in range(wp.max(column - reach, 0), wp.min(column + reach + 1, sums.shape[2])):
+                near = bell(float(i - column), sigma) * bell(float(j - block_row), sigma)
+                block = sums[k, j, i]
+                xx += near * block.xx
+                xy += near * block.xy
+                yy += near * block.yy
+                bx += near * block.x
+                by += near * block.y
+                residual += near * block.residual
+                weight += near * block.weight
+        ridge = stiffness * residual / wp.max(weight, 1.0e-3) + 1.0e-6
+        xx += ridge
+        yy += ridge
+        det = xx * yy - xy * xy
+        step = wp.vec2(-(yy * bx - xy * by) / det, -(xx * by - xy * bx) / det)
+        shift = shifts_in[k, block_row, column] + step
+        length = wp.length(shift)
+        if length > LARGEST_SHIFT:
+            shift = shift * (LARGEST_SHIFT / length)
+        shifts_out[k, block_row, column] = shift
