@@ -1,0 +1,95 @@
+"""Render the clips: `build/venv/host-4.5/bin/python -m tests.benchmarks.clips.render [NAME ...]`.
+
+Goes on where it was stopped, and does nothing where a clip of this very code is there already. Needs bpy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import bpy
+
+from diffsynth_blender.demo import shapes
+from diffsynth_blender.host import api
+from diffsynth_blender.protocol import JOB_FILE, Settings
+
+from . import deforming, rigid, studio
+
+SCENES = {"rigid": rigid, "deforming": deforming}
+ROOT = Path(__file__).resolve().parents[3]
+CLIPS = ROOT / "build" / "bench" / "clips"
+STAMP = "scene.sha256"
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(SCENES), help="clips to render (all)")
+    parser.add_argument("--preview", type=Path, help="render one frame of both looks into this folder, nothing else")
+    parser.add_argument("--frame", type=int, default=12, help="which (%(default)s)")
+    options = parser.parse_args()
+    for name in options.names:
+        if options.preview:
+            for look in ("guide", "truth"):
+                render_still(SCENES[name].build(look), options.frame, options.preview / f"{name}-{look}.png")
+        else:
+            render_clip(name)
+
+
+def render_clip(name: str) -> None:
+    """Make what is missing of a clip."""
+    folder = CLIPS / name
+    digest = code_digest(name)
+    stamp = folder / STAMP
+    if folder.exists() and not (stamp.is_file() and stamp.read_text() == digest):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(digest)
+    started = time.monotonic()
+    if not (folder / JOB_FILE).is_file():
+        settings = Settings(prompt=f"benchmark: {name}")
+        api.capture(SCENES[name].build("guide"), folder, settings=settings, overwrite=True, on_status=_show)
+    missing = [f for f in range(1, studio.FRAMES + 1) if not truth_path(folder, f).is_file()]
+    scene = SCENES[name].build("truth") if missing else None
+    for frame in missing:
+        render_still(scene, frame, truth_path(folder, frame))
+        print(f"{name}: truth of frame {frame}", file=sys.stderr, flush=True)
+    print(f"{folder}: {time.monotonic() - started:.0f} s")
+
+
+def truth_path(folder: Path, frame: int) -> Path:
+    """The truth of a frame."""
+    return folder / "truth" / f"{frame:04d}.png"
+
+
+def render_still(scene: bpy.types.Scene, frame: int, path: Path) -> None:
+    """Write one frame as an 8-bit PNG, as it is displayed; never half written."""
+    scene.frame_set(frame)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writing = path.with_name(f"writing-{path.name}")
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.image_settings.color_mode = "RGB"
+    scene.render.filepath = str(writing)
+    bpy.ops.render.render(write_still=True)
+    writing.replace(path)
+
+
+def code_digest(name: str) -> str:
+    """SHA-256 (hexadecimal) of the code and the Blender that make a clip."""
+    digest = hashlib.sha256(bpy.app.version_string.encode())
+    for module in (shapes, studio, SCENES[name]):
+        digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def _show(status: api.CaptureStatus) -> None:
+    print(f"render {status.renders_done}/{status.render_count}, frame {status.frame}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
