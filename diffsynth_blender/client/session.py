@@ -5,19 +5,23 @@ Whatever happens to the worker, each submitted job ends with exactly one termina
 
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import __version__
+from ..protocol.deflicker import DEFAULT_MODE, DEFAULT_WINDOW
 from ..protocol.errors import ProtocolError, WorkerDiedError
 from ..protocol.messages import (
     PROTOCOL_VERSION,
     TERMINAL_EVENTS,
     CancelJob,
+    DeflickerFrames,
     Event,
     FrameDone,
     Hello,
     JobFailed,
     JobProgress,
+    JobRequest,
     Ready,
     RunJob,
 )
@@ -60,12 +64,39 @@ class WorkerSession:
 
         Returns the job's id, which its events carry. Raises `WorkerDiedError` where the session is over.
         """
-        if self._failure is not None:
-            raise WorkerDiedError(f"{self._failure.message}; start a new worker")
-        job_id = f"job-{next(self._job_numbers)}"
-        self._open_jobs.append(job_id)
-        self.process.send(RunJob(job_id, str(Path(job_dir).absolute()), frames))
-        return job_id
+        return self._send(lambda job_id: RunJob(job_id, str(Path(job_dir).absolute()), frames))
+
+    def submit_deflicker(
+        self,
+        style_dir: Path,
+        output_dir: Path,
+        *,
+        guide_dir: Path | None = None,
+        job_dir: Path | None = None,
+        mode: str = DEFAULT_MODE,
+        window: int = DEFAULT_WINDOW,
+        device: str = "auto",
+    ) -> str:
+        """Ask for the frames of a folder to be made steady; the arguments are those of `DeflickerFrames`.
+
+        Returns the job's id, which its events carry. Raises `WorkerDiedError` where the session is over.
+        """
+
+        def path(folder: Path | None) -> str | None:
+            return None if folder is None else str(Path(folder).absolute())
+
+        return self._send(
+            lambda job_id: DeflickerFrames(
+                job_id,
+                str(Path(style_dir).absolute()),
+                str(Path(output_dir).absolute()),
+                path(guide_dir),
+                path(job_dir),
+                mode,
+                window,
+                device,
+            )
+        )
 
     def cancel(self, job_id: str) -> None:
         """Ask for a job to stop at its next step; its terminal event tells when it has. Harmless for an ended job."""
@@ -102,6 +133,15 @@ class WorkerSession:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _send(self, request_for: Callable[[str], JobRequest]) -> str:
+        """Send the request for a new job's id, and return the id."""
+        if self._failure is not None:
+            raise WorkerDiedError(f"{self._failure.message}; start a new worker")
+        job_id = f"job-{next(self._job_numbers)}"
+        self._open_jobs.append(job_id)
+        self.process.send(request_for(job_id))
+        return job_id
 
     def _take(self, received: Received, events: list[Event]) -> None:
         try:

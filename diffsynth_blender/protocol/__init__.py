@@ -1,5 +1,6 @@
 """What host and worker share: messages, the job file, the journal. Standard library only, for both Pythons."""
 
+from .deflicker import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES, WINDOW_LIMIT
 from .errors import (
     ERRORS,
     BadJobError,
@@ -37,6 +38,7 @@ from .messages import (
     PROTOCOL_VERSION,
     STAGES,
     CancelJob,
+    DeflickerFrames,
     Event,
     FrameDone,
     Hello,
@@ -53,6 +55,9 @@ from .messages import (
 
 __all__ = [
     "CONTROL_KINDS",
+    "DEFAULT_MODE",
+    "DEFAULT_WINDOW",
+    "DEFLICKER_MODES",
     "DEVICES",
     "ERRORS",
     "JOB_FILE",
@@ -61,12 +66,14 @@ __all__ = [
     "PROTOCOL_VERSION",
     "REPORT_FILE",
     "STAGES",
+    "WINDOW_LIMIT",
     "BadJobError",
     "Camera",
     "CancelJob",
     "Checkpoint",
     "Control",
     "Deflicker",
+    "DeflickerFrames",
     "DeviceMissingError",
     "DiffSynthError",
     "Event",

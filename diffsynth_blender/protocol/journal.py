@@ -86,7 +86,8 @@ class Journal:
         try:
             if not try_lock(self._file):
                 raise JobBusyError(f"{self._job_dir}: another worker runs this job; wait for it or stop it")
-            self._found = read_journal(self._job_dir)
+            self.before = read_journal(self._job_dir)
+            """What was finished when the journal was opened, with whatever settings."""
         except BadJobError:
             self._file.close()
             raise
@@ -100,7 +101,7 @@ class Journal:
     def start(self, settings_hash: str) -> JournalState:
         """Begin or go on with a job. Returns what is already finished with exactly these settings."""
         self._append({"event": "start", "settings_hash": settings_hash})
-        return self._found if self._found.settings_hash == settings_hash else JournalState(settings_hash)
+        return self.before if self.before.settings_hash == settings_hash else JournalState(settings_hash)
 
     def step_finished(self, index: int, checkpoint: Path) -> None:
         """A denoising step (from 0) is finished and its checkpoint complete on disk."""

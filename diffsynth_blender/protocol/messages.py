@@ -1,7 +1,8 @@
 """Every message between host and worker, and nothing else. How they travel is in framing.py.
 
 Host to worker: requests. Worker to host: events. Pixels never travel: they lie in the job folder.
-Each `RunJob`, accepted or refused, gets exactly one terminal event (`JobDone`, `JobCancelled`, `JobFailed`), last.
+Each job (`RunJob`, `DeflickerFrames`), accepted or refused, gets exactly one terminal event (`JobDone`,
+`JobCancelled`, `JobFailed`), last.
 """
 
 import math
@@ -11,10 +12,13 @@ from typing import TypeAlias
 
 from .errors import ProtocolError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
-STAGES = ("load", "passes", "controls", "motion", "baseline", "denoise", "write")
-"""What a job does, in this order."""
+JOB_STAGES = ("load", "passes", "controls", "motion", "baseline", "denoise", "write")
+"""What `RunJob` does, in this order."""
+DEFLICKER_STAGES = ("check", "deflicker", "measure")
+"""What `DeflickerFrames` does, in this order."""
+STAGES = JOB_STAGES + DEFLICKER_STAGES
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,31 @@ class RunJob:
     """Absolute path of the job folder."""
     frames: tuple[int, int] | None
     """First and last scene frame to write, or None for all."""
+
+
+@dataclass(frozen=True)
+class DeflickerFrames:
+    """Host to worker: make the frames of a folder steady without a diffusion model, or go on with it.
+
+    Files are matched by the frame number in their names. Exactly one of `guide_dir` and `job_dir` is given.
+    """
+
+    job_id: str
+    """Chosen by the host, unique within the session; every event of the job repeats it."""
+    style_dir: str
+    """Absolute path of the frames to make steady; in mode "keyframes" of the key frames."""
+    output_dir: str
+    """Absolute path of the folder that receives `0001.png`..., the journal and report.json."""
+    guide_dir: str | None
+    """Absolute path of frames that show what moves where, such as the plain render; may be `style_dir`."""
+    job_dir: str | None
+    """Absolute path of a job folder, whose source frames are the guide and whose passes give the exact motion."""
+    mode: str
+    """One of `DEFLICKER_MODES`."""
+    window: int
+    """Neighbours on either side that take part [frames], 0 to `WINDOW_LIMIT`."""
+    device: str
+    """One of `DEVICES`."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +126,7 @@ class JobDone:
 
     job_id: str
     job_dir: str
-    """Absolute path of the job folder."""
+    """Absolute path of the job folder; of the output folder for `DeflickerFrames`."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +149,14 @@ class JobFailed:
     """For bug reports; several lines, or empty."""
 
 
-Request: TypeAlias = Hello | RunJob | CancelJob | Shutdown
+JobRequest: TypeAlias = RunJob | DeflickerFrames
+Request: TypeAlias = Hello | JobRequest | CancelJob | Shutdown
 Event: TypeAlias = Ready | JobProgress | FrameDone | JobDone | JobCancelled | JobFailed
 Message: TypeAlias = Request | Event
 
-REQUESTS: tuple[type, ...] = (Hello, RunJob, CancelJob, Shutdown)
+JOB_REQUESTS = (RunJob, DeflickerFrames)
+"""What starts a job."""
+REQUESTS: tuple[type, ...] = (Hello, *JOB_REQUESTS, CancelJob, Shutdown)
 EVENTS: tuple[type, ...] = (Ready, JobProgress, FrameDone, JobDone, JobCancelled, JobFailed)
 JOB_EVENTS = (JobProgress, FrameDone)
 """What a running job may send; the terminal event is the server's to send."""
@@ -167,6 +199,12 @@ def _text(value: object) -> str:
     return value
 
 
+def _text_or_none(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("a string or null")
+    return value
+
+
 def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError("an integer")
@@ -201,6 +239,7 @@ def _shortened(value: object) -> str:
 _MESSAGE_BY_NAME: dict[str, type] = {kind.__name__: kind for kind in MESSAGES}
 _DECODERS: dict[object, Callable[[object], object]] = {
     str: _text,
+    str | None: _text_or_none,
     int: _integer,
     int | None: _integer_or_none,
     float | None: _seconds_or_none,

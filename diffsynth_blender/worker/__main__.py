@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from .. import __version__
+from ..protocol.deflicker import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES
+from ..protocol.job import DEVICES
+from ..protocol.messages import DeflickerFrames
 
 
 def main() -> int:
@@ -29,6 +32,10 @@ def main() -> int:
         from .cli import run
 
         return run(arguments.job, frames=arguments.frames, events_out=stdout if arguments.json else None)
+    if arguments.command == "deflicker":
+        from .cli import deflicker
+
+        return deflicker(_deflicker_request(arguments), events_out=stdout if arguments.json else None)
     from .server import end_with_parent, serve
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the host's terminal is the host's; it tells us what to do
@@ -55,8 +62,68 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
     run.add_argument("--frames", type=_frame_range, metavar="A-B", help="only these scene frames")
     run.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
+    _add_deflicker(commands)
     commands.add_parser("check", help="test this installation")
     return parser
+
+
+def _add_deflicker(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "deflicker",
+        help="make the frames of a folder steady, without a diffusion model",
+        description=(
+            "Make flickering frames steady. Each frame is blended with its neighbours along the motion, which is read "
+            "from the passes of a job folder (exact) or found by comparing the frames of a guide. Frames are matched "
+            "by the number in their file names: PNG with 8 or 16 bits, JPEG, TIFF, WebP, BMP; transparency is laid "
+            "over black. The same command again goes on where it stopped."
+        ),
+        epilog="exit codes: 0 done, 2 bad input, 3 device or package missing, 4 out of memory, 130 cancelled",
+    )
+    add = parser.add_argument
+    add("--style", type=_folder, required=True, metavar="DIR", help="the frames to make steady, or the key frames")
+    add("--job", type=_folder, metavar="JOB", help="a job folder: its source frames guide, its passes give the motion")
+    add(
+        "--guide",
+        type=_folder,
+        metavar="DIR",
+        help="frames that show what moves where, such as the plain render; the style folder itself will do",
+    )
+    add("--output", type=_folder, required=True, metavar="DIR", help="receives 0001.png..., report.json, the journal")
+    add(
+        "--mode",
+        choices=DEFLICKER_MODES,
+        default=DEFAULT_MODE,
+        help=(
+            "fast, balanced, accurate: how much care a frame gets; keyframes: --style holds a few painted frames, "
+            "all others of the guide or job are made from them (default: %(default)s)"
+        ),
+    )
+    add(
+        "--window",
+        type=int,
+        default=DEFAULT_WINDOW,
+        metavar="N",
+        help="neighbours on either side that take part (default: %(default)s)",
+    )
+    add("--device", choices=DEVICES, default="auto", help="where to compute (default: %(default)s)")
+    add("--json", action="store_true", help="write every event to stdout, one JSON object a line")
+
+
+def _deflicker_request(arguments: argparse.Namespace) -> DeflickerFrames:
+    return DeflickerFrames(
+        job_id="",
+        style_dir=arguments.style,
+        output_dir=arguments.output,
+        guide_dir=arguments.guide,
+        job_dir=arguments.job,
+        mode=arguments.mode,
+        window=arguments.window,
+        device=arguments.device,
+    )
+
+
+def _folder(text: str) -> str:
+    return str(Path(text).absolute())
 
 
 def _frame_range(text: str) -> tuple[int, int]:

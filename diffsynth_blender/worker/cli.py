@@ -1,4 +1,4 @@
-"""`run JOB`: one job from the command line, without a host. For people, scripts and render farms.
+"""`run` and `deflicker`: one job from the command line, without a host. For people, scripts and render farms.
 
 Exit codes: 0 done, 1 a bug or a disk that cannot be written, 2 bad job, 3 model, device or package missing,
 4 out of memory, 130 cancelled.
@@ -7,14 +7,15 @@ Exit codes: 0 done, 1 a bug or a disk that cannot be written, 2 bad job, 3 model
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TextIO
 
 from ..protocol.errors import INTERNAL_KIND, JobCancelledError
 from ..protocol.framing import encode_line
-from ..protocol.messages import Event, FrameDone, JobCancelled, JobDone, JobFailed, JobProgress
+from ..protocol.messages import DeflickerFrames, Event, FrameDone, JobCancelled, JobDone, JobFailed, JobProgress
 from .failure import describe_failure
-from .launch import FrameRange, RunJobFunction, run_job
+from .launch import FrameRange, RunJobFunction, run_deflicker, run_job
 from .progress import ProgressFilter
 
 TTY_SECONDS, LOG_SECONDS = 0.1, 2.0  # between two progress lines: one overwrites the other, or adds to a log
@@ -38,6 +39,32 @@ def run(
         run_job: What runs the job.
     """
     job_dir = Path(job_dir).absolute()
+
+    def work(send: Callable[[Event], None], is_cancelled: Callable[[], bool]) -> None:
+        run_job(job_dir, frames, send, is_cancelled)
+
+    return _run(work, job_dir, events_out=events_out, progress_out=progress_out)
+
+
+def deflicker(
+    request: DeflickerFrames, *, events_out: IO[bytes] | None = None, progress_out: TextIO = sys.stderr
+) -> int:
+    """Make frames steady, or go on with it, and return the exit code; arguments as for `run`."""
+
+    def work(send: Callable[[Event], None], is_cancelled: Callable[[], bool]) -> None:
+        run_deflicker(request, send, is_cancelled)
+
+    return _run(work, Path(request.output_dir), events_out=events_out, progress_out=progress_out)
+
+
+def _run(
+    work: Callable[[Callable[[Event], None], Callable[[], bool]], None],
+    folder: Path,
+    *,
+    events_out: IO[bytes] | None,
+    progress_out: TextIO,
+) -> int:
+    """Do the work with signals, events and failures as a command line has them; `folder` is what is done then."""
     cancelled = _cancel_on_signals(progress_out)
     display = _Display(progress_out)
 
@@ -52,7 +79,7 @@ def run(
 
     send = ProgressFilter(show, interval=TTY_SECONDS if progress_out.isatty() else LOG_SECONDS)
     try:
-        run_job(job_dir, frames, send, cancelled.is_set)
+        work(send, cancelled.is_set)
     except (JobCancelledError, KeyboardInterrupt):
         show(JobCancelled(""))
         return JobCancelledError.exit_code
@@ -62,7 +89,7 @@ def run(
             display.line(failure.traceback.rstrip())
         show(JobFailed("", failure.kind, failure.message, failure.traceback))
         return failure.exit_code
-    show(JobDone("", str(job_dir)))
+    show(JobDone("", str(folder)))
     return 0
 
 

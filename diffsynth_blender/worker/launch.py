@@ -1,17 +1,21 @@
 """From a request to the job runner. What can be refused cheaply is refused here, before anything heavy is imported."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 from ..protocol.errors import BadJobError, PackageMissingError
 from ..protocol.job import JOB_FILE, load_job
-from ..protocol.messages import Event
+from ..protocol.messages import DeflickerFrames, Event
+from .deflicker_plan import make_plan
 
 FrameRange: TypeAlias = tuple[int, int]
 RunJobFunction: TypeAlias = Callable[[Path, FrameRange | None, Callable[[Event], None], Callable[[], bool]], None]
 """Arguments: job folder, first and last frame or None, where events go, whether to stop. Raises `DiffSynthError`."""
+DeflickerFunction: TypeAlias = Callable[[DeflickerFrames, Callable[[Event], None], Callable[[], bool]], None]
+"""Arguments: what to make steady, where events go, whether to stop. Raises `DiffSynthError`."""
 
 
 def run_job(
@@ -30,10 +34,34 @@ def run_job(
         raise BadJobError(
             f"{job_dir / JOB_FILE}: has no frame from {frames[0]} to {frames[1]}; ask for some of {first} to {last}"
         )
-    try:
+    with _packages():
         from .job import run_job as run
 
         run(job_dir, frames=frames, on_event=on_event, is_cancelled=is_cancelled)
+
+
+def run_deflicker(
+    request: DeflickerFrames, on_event: Callable[[Event], None], is_cancelled: Callable[[], bool]
+) -> None:
+    """Make frames steady, or go on with it.
+
+    Raises:
+        BadJobError: The folders do not fit together, or hold something that cannot be used.
+        PackageMissingError: This Python lacks one of the worker's packages.
+        DiffSynthError: Whatever ends the job.
+    """
+    plan = make_plan(request)
+    with _packages():
+        from .deflicker import run_plan
+
+        run_plan(plan, on_event=on_event, is_cancelled=is_cancelled)
+
+
+@contextmanager
+def _packages() -> Iterator[None]:
+    """Name the package that a failing import has not found."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise PackageMissingError(
             f"{sys.executable}: has no package {error.name!r}; install the worker's requirements into it"

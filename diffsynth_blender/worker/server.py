@@ -18,20 +18,22 @@ from ..protocol.errors import JobBusyError, JobCancelledError, ProtocolError
 from ..protocol.framing import encode_line, read_messages
 from ..protocol.messages import (
     JOB_EVENTS,
+    JOB_REQUESTS,
     PROTOCOL_VERSION,
     CancelJob,
+    DeflickerFrames,
     Event,
     Hello,
     JobCancelled,
     JobDone,
     JobFailed,
+    JobRequest,
     Message,
     Ready,
-    RunJob,
     Shutdown,
 )
 from .failure import describe_failure
-from .launch import RunJobFunction, run_job
+from .launch import DeflickerFunction, RunJobFunction, run_deflicker, run_job
 from .progress import ProgressFilter
 
 LEAVE_SECONDS = 1.0  # time to leave a job in an orderly way once the host is gone; then the process ends as it is
@@ -40,13 +42,19 @@ WATCH_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class _AcceptedJob:
-    request: RunJob
+    request: JobRequest
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
-def serve(stream_in: IO[bytes], stream_out: IO[bytes], *, run_job: RunJobFunction = run_job) -> int:
+def serve(
+    stream_in: IO[bytes],
+    stream_out: IO[bytes],
+    *,
+    run_job: RunJobFunction = run_job,
+    run_deflicker: DeflickerFunction = run_deflicker,
+) -> int:
     """Serve one host until it says goodbye or goes away. Returns the exit code of the process."""
-    return _Server(stream_out, run_job).serve(stream_in)
+    return _Server(stream_out, run_job, run_deflicker).serve(stream_in)
 
 
 def end_with_parent() -> None:
@@ -66,10 +74,11 @@ def end_with_parent() -> None:
 
 
 class _Server:
-    def __init__(self, stream_out: IO[bytes], run_job: RunJobFunction) -> None:
+    def __init__(self, stream_out: IO[bytes], run_job: RunJobFunction, run_deflicker: DeflickerFunction) -> None:
         self._stream_out = stream_out
         self._write_lock = threading.Lock()
         self._run_job = run_job
+        self._run_deflicker = run_deflicker
         self._job: _AcceptedJob | None = None  # the one that waits or runs
         self._job_lock = threading.Lock()
         self._accepted: queue.SimpleQueue[_AcceptedJob | None] = queue.SimpleQueue()  # None: no more will come
@@ -86,7 +95,8 @@ class _Server:
 
     def _run(self, job: _AcceptedJob) -> Event:
         """Run one job and return its only terminal event. Nothing a job raises ends the worker."""
-        job_id = job.request.job_id
+        request = job.request
+        job_id = request.job_id
 
         def send(event: Event) -> None:
             if not isinstance(event, JOB_EVENTS):
@@ -94,9 +104,11 @@ class _Server:
             self._send(replace(event, job_id=job_id))
 
         try:
-            job_dir = Path(job.request.job_dir)
-            self._run_job(job_dir, job.request.frames, ProgressFilter(send), job.cancelled.is_set)
-            return JobDone(job_id, job.request.job_dir)
+            if isinstance(request, DeflickerFrames):
+                self._run_deflicker(request, ProgressFilter(send), job.cancelled.is_set)
+            else:
+                self._run_job(Path(request.job_dir), request.frames, ProgressFilter(send), job.cancelled.is_set)
+            return JobDone(job_id, _folder(request))
         except JobCancelledError:
             return JobCancelled(job_id)
         except (Exception, SystemExit) as error:
@@ -135,7 +147,7 @@ class _Server:
                 f"this worker version {PROTOCOL_VERSION} (DiffSynth {__version__}); install the same version for both"
             )
         for request in messages:
-            if isinstance(request, RunJob):
+            if isinstance(request, JOB_REQUESTS):
                 self._accept(request)
             elif isinstance(request, CancelJob):
                 self._cancel(request.job_id)
@@ -145,14 +157,14 @@ class _Server:
                 raise ProtocolError(f"{type(request).__name__} is not a request at this point")
         return False
 
-    def _accept(self, request: RunJob) -> None:
+    def _accept(self, request: JobRequest) -> None:
         with self._job_lock:
             running = self._job
             if running is None:
                 self._job = _AcceptedJob(request)
                 self._accepted.put(self._job)
                 return
-        message = f"{request.job_dir}: this worker still runs {running.request.job_dir}; wait for it or cancel it"
+        message = f"{_folder(request)}: this worker still runs {_folder(running.request)}; wait for it or cancel it"
         self._send(JobFailed(request.job_id, JobBusyError.kind, message, ""))
 
     def _cancel(self, job_id: str) -> None:
@@ -167,6 +179,11 @@ class _Server:
                 self._stream_out.flush()
             except BrokenPipeError:
                 os._exit(1)  # nobody is left to tell
+
+
+def _folder(request: JobRequest) -> str:
+    """The folder a job writes to, which is what it is known by."""
+    return request.output_dir if isinstance(request, DeflickerFrames) else request.job_dir
 
 
 def _release_memory() -> None:

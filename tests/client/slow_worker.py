@@ -3,7 +3,7 @@
     python slow_worker.py serve
     python slow_worker.py run JOB [--json]
 
-The name of the job folder says what the job does, see `JOBS`.
+The name of the job folder, or of the output folder of a deflickering, says what the job does, see `JOBS`.
 """
 
 import ctypes
@@ -13,7 +13,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from diffsynth_blender.protocol import BadJobError, Event, FrameDone, JobCancelledError, JobProgress
+from diffsynth_blender.protocol import (
+    BadJobError,
+    DeflickerFrames,
+    Event,
+    FrameDone,
+    JobCancelledError,
+    JobProgress,
+)
 from diffsynth_blender.worker.__main__ import take_stdout
 from diffsynth_blender.worker.cli import run
 from diffsynth_blender.worker.server import end_with_parent, serve
@@ -102,9 +109,16 @@ def run_made_up_job(
     JOBS[job_dir.name](job_dir, on_event, is_cancelled)
 
 
+def run_made_up_deflicker(
+    request: DeflickerFrames, on_event: Callable[[Event], None], is_cancelled: Callable[[], bool]
+) -> None:
+    """Do what the output folder's name says."""
+    JOBS[Path(request.output_dir).name](Path(request.output_dir), on_event, is_cancelled)
+
+
 if __name__ == "__main__":
     stdout = take_stdout()
     if sys.argv[1] == "serve":
         end_with_parent()
-        sys.exit(serve(sys.stdin.buffer, stdout, run_job=run_made_up_job))
+        sys.exit(serve(sys.stdin.buffer, stdout, run_job=run_made_up_job, run_deflicker=run_made_up_deflicker))
     sys.exit(run(Path(sys.argv[2]), events_out=stdout if "--json" in sys.argv else None, run_job=run_made_up_job))

@@ -9,6 +9,7 @@ import pytest
 
 from diffsynth_blender.client import WorkerSession
 from diffsynth_blender.protocol import (
+    PROTOCOL_VERSION,
     Event,
     FrameDone,
     JobCancelled,
@@ -95,6 +96,23 @@ def test_cancel_is_seen_within_one_step(start: Start, wait: Wait, job_dir: JobDi
     assert isinstance(wait(session, *TERMINAL)[-1], JobDone)
 
 
+def test_a_deflickering_is_a_job_like_any_other(start: Start, wait: Wait, job_dir: JobDir) -> None:
+    """Progress, frames and one terminal event; refused while another runs; cancelled within a step."""
+    session = start()
+    job_id = session.submit_deflicker(job_dir("style"), job_dir("quick"), guide_dir=job_dir("style"))
+    events = wait(session, *TERMINAL)
+    assert events[-1] == JobDone(job_id, str(job_dir("quick")))
+    assert [event.frame for event in events if isinstance(event, FrameDone)] == list(range(100))
+    assert all(event.job_id == job_id for event in events)
+    running = session.submit_deflicker(job_dir("style"), job_dir("steps"), job_dir=job_dir("job"))
+    refused = session.submit(job_dir("quick"))
+    (failure,) = [event for event in wait(session, *TERMINAL) if isinstance(event, TERMINAL)]
+    assert isinstance(failure, JobFailed) and (failure.job_id, failure.kind) == (refused, "busy")
+    assert str(job_dir("steps")) in failure.message and str(job_dir("quick")) in failure.message
+    session.cancel(running)
+    assert wait(session, *TERMINAL)[-1] == JobCancelled(running)
+
+
 def test_cancel_of_another_job_changes_nothing(start: Start, wait: Wait, job_dir: JobDir) -> None:
     """Ignore a job id that is not running."""
     session = start()
@@ -172,7 +190,7 @@ def test_a_worker_that_cannot_start(start: Start, wait: Wait, job_dir: JobDir) -
         ("""print('{"type": "JobDone", "job_id": "job-1", "job_dir": ""}')""", "protocol", "JobDone is not an event"),
         ("""print('{"type": "Shutdown"}')""", "protocol", "Shutdown is not an event"),
         ("""print('{"type": "Ready", "protocol_version": 99, "worker_version": "9.9.9", "pid": 1}')""", "protocol",
-         "protocol version 99 .*9.9.9.*this host version 1.*install the same version"),
+         f"protocol version 99 .*9.9.9.*this host version {PROTOCOL_VERSION}.*install the same version"),
         ("", "worker_died", "did not answer within 1 s"),
     ],
 )  # fmt: skip
@@ -188,7 +206,7 @@ def test_a_wrong_worker_is_refused(code: str, kind: str, words: str, start: Star
 
 def test_an_event_of_an_unknown_job_is_refused(start: Start, wait: Wait, job_dir: JobDir) -> None:
     """Take no second terminal event for a job."""
-    ready = '{"type": "Ready", "protocol_version": 1, "worker_version": "", "pid": 1}'
+    ready = f'{{"type": "Ready", "protocol_version": {PROTOCOL_VERSION}, "worker_version": "", "pid": 1}}'
     done = '{"type": "JobDone", "job_id": "job-1", "job_dir": ""}'
     session = start("-uc", f"print('''{ready}\n{done}\n{done}'''); import time; time.sleep(60)")
     job_id = session.submit(job_dir("quick"))

@@ -5,7 +5,9 @@ import pytest
 
 from diffsynth_blender.protocol import (
     MESSAGES,
+    PROTOCOL_VERSION,
     CancelJob,
+    DeflickerFrames,
     FrameDone,
     Hello,
     JobCancelled,
@@ -20,12 +22,14 @@ from diffsynth_blender.protocol import (
 from diffsynth_blender.protocol.messages import decode_message, encode_message
 
 SAMPLES = (
-    Hello(1, "0.1.0"),
+    Hello(PROTOCOL_VERSION, "0.1.0"),
     RunJob("job-1", "/shots/a b/ü", (1, 24)),
     RunJob("job-1", "/shots/a", None),
+    DeflickerFrames("job-2", "/shots/a/ü", "/out", "/shots/guide", None, "fast", 4, "auto"),
+    DeflickerFrames("job-2", "/shots/a", "/out", None, "/shots/job", "keyframes", 7, "cpu"),
     CancelJob("job-1"),
     Shutdown(),
-    Ready(1, "0.1.0", 4711),
+    Ready(PROTOCOL_VERSION, "0.1.0", 4711),
     JobProgress("job-1", "denoise", 3, 20, 7, 12.5),
     JobProgress("job-1", "load", 0, 1),
     FrameDone("job-1", 7, "/shots/a/output/0007.png"),
@@ -73,6 +77,8 @@ def test_keys_are_strict(message: object) -> None:
         {"type": "Hello", "protocol_version": 1.0, "host_version": ""},
         {"type": "RunJob", "job_id": "a", "job_dir": "b", "frames": [1]},
         {"type": "RunJob", "job_id": "a", "job_dir": "b", "frames": [1, 2.5]},
+        {"type": "DeflickerFrames", "job_id": "a", "style_dir": "b", "output_dir": "c", "guide_dir": 1, "job_dir": None,
+         "mode": "fast", "window": 4, "device": "cpu"},
         {"type": "JobProgress", "job_id": "a", "stage": "load", "step": 0, "step_count": 1, "frame": None,
          "seconds_left": float("nan")},
     ],

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from diffsynth_blender.protocol import (
+    PROTOCOL_VERSION,
+    DeflickerFrames,
     Event,
     Hello,
     JobCancelledError,
@@ -45,7 +47,7 @@ def converse(*requests: Message) -> tuple[int, list[Message]]:
 
 def test_shutdown_cancels_and_ends() -> None:
     """End the running job with its terminal event, then the process with exit code 0."""
-    exit_code, events = converse(Hello(1, ""), RunJob("job-1", "/shot", None), Shutdown())
+    exit_code, events = converse(Hello(PROTOCOL_VERSION, ""), RunJob("job-1", "/shot", None), Shutdown())
     assert exit_code == 0
     assert [type(event).__name__ for event in events] == ["Ready", "JobProgress", "JobCancelled"]
     assert all(event.job_id == "job-1" for event in events[1:])
@@ -54,7 +56,7 @@ def test_shutdown_cancels_and_ends() -> None:
 def test_an_idle_worker_ends_when_its_host_leaves() -> None:
     """Take a closed pipe for a goodbye while nothing runs."""
     assert converse() == (0, [])
-    exit_code, events = converse(Hello(1, ""))
+    exit_code, events = converse(Hello(PROTOCOL_VERSION, ""))
     assert exit_code == 0 and isinstance(events[0], Ready)
 
 
@@ -62,8 +64,8 @@ def test_an_idle_worker_ends_when_its_host_leaves() -> None:
     ("requests", "words"),
     [
         ([Shutdown()], "the first request must be Hello, not Shutdown"),
-        ([Hello(1, ""), Hello(1, "")], "Hello is not a request at this point"),
-        ([Hello(1, ""), JobDone("", "")], "JobDone is not a request at this point"),
+        ([Hello(PROTOCOL_VERSION, ""), Hello(PROTOCOL_VERSION, "")], "Hello is not a request at this point"),
+        ([Hello(PROTOCOL_VERSION, ""), JobDone("", "")], "JobDone is not a request at this point"),
     ],
 )
 def test_protocol_errors_end_the_worker(
@@ -79,7 +81,7 @@ def test_a_version_mismatch_names_both(capsys: pytest.CaptureFixture[str]) -> No
     exit_code, events = converse(Hello(99, "9.9.9"), RunJob("job-1", "/shot", None))
     assert exit_code == 1 and [type(event) for event in events] == [Ready]
     error = capsys.readouterr().err
-    assert "version 99" in error and "version 1" in error and "9.9.9" in error
+    assert "version 99" in error and f"version {PROTOCOL_VERSION}" in error and "9.9.9" in error
 
 
 def test_ready_before_heavy_imports() -> None:
@@ -88,7 +90,7 @@ def test_ready_before_heavy_imports() -> None:
         [sys.executable, "-X", "importtime", *SERVE[1:]],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
-    output, imports = process.communicate(encode_line(Hello(1, "")), timeout=60)
+    output, imports = process.communicate(encode_line(Hello(PROTOCOL_VERSION, "")), timeout=60)
     assert b"Ready" in output and process.returncode == 0
     names = {line.rpartition("|")[2].strip() for line in imports.decode().splitlines()}
     assert "diffsynth_blender.worker.server" in names
@@ -96,18 +98,25 @@ def test_ready_before_heavy_imports() -> None:
 
 
 def test_a_bad_job_is_refused_before_heavy_imports(tmp_path: Path) -> None:
-    """Fail a job without a job file by message, and go on serving."""
+    """Fail a job without a job file, and a deflickering without a guide, by message, and go on serving."""
     process = subprocess.Popen(SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdin is not None and process.stdout is not None
     with process:
-        for request in (Hello(1, ""), RunJob("a", str(tmp_path), None)):
-            process.stdin.write(encode_line(request))
+        process.stdin.write(encode_line(Hello(PROTOCOL_VERSION, "")))
+        process.stdin.write(encode_line(RunJob("a", str(tmp_path), None)))
         process.stdin.flush()
         events = read_messages(process.stdout)
         assert isinstance(next(events), Ready)
         failure = next(events)
         assert isinstance(failure, JobFailed) and (failure.job_id, failure.kind) == ("a", "bad_job")
         assert str(tmp_path / "job.json") in failure.message
+        process.stdin.write(
+            encode_line(DeflickerFrames("b", str(tmp_path), str(tmp_path / "out"), None, None, "fast", 4, "cpu"))
+        )
+        process.stdin.flush()
+        failure = next(events)
+        assert isinstance(failure, JobFailed) and (failure.job_id, failure.kind) == ("b", "bad_job")
+        assert "--guide DIR" in failure.message and not (tmp_path / "out").exists()
         process.stdin.write(encode_line(Shutdown()))
         process.stdin.close()
         assert list(events) == []
@@ -120,7 +129,7 @@ def test_ctrl_c_in_the_terminal_is_the_hosts() -> None:
     process = subprocess.Popen(SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdin is not None and process.stdout is not None
     with process:
-        process.stdin.write(encode_line(Hello(1, "")))
+        process.stdin.write(encode_line(Hello(PROTOCOL_VERSION, "")))
         process.stdin.flush()
         assert b"Ready" in process.stdout.readline()
         process.send_signal(2)
