@@ -18,10 +18,13 @@ from time import perf_counter
 import bpy
 
 from ..protocol import Camera, Job, Settings, save_job
+from ..protocol.job import Matrix
+from ..protocol.objects import save_objects
 from .cameras import record_camera
 from .capture_checks import CaptureError, check_camera, check_camera_motion, check_scene
-from .capture_folder import PASSES_PATTERN, SOURCE_PATTERN, CaptureFolder
+from .capture_folder import OBJECTS_PATTERN, PASSES_PATTERN, SOURCE_PATTERN, CaptureFolder
 from .capture_frame import artist_frame
+from .capture_objects import ObjectRecorder
 from .capture_passes import exact_passes, layer_name
 from .capture_shot import describe_shot
 from .scene_state import Borrowed, find_block, same_frame_after, same_images_after
@@ -165,6 +168,7 @@ class Capture:
     def _renders(self) -> Iterator[None]:
         """Everything in order; suspended at every render."""
         cameras: list[Camera] = []
+        objects = ObjectRecorder()
         seen_through = 0  # session_uid of the last frame's camera
         scene = self._scene()
         layer = layer_name(scene)
@@ -183,6 +187,7 @@ class Capture:
                 if scene.camera.session_uid == seen_through:
                     check_camera_motion(scene.render.engine, scene.camera, *cameras[-2:])
                 seen_through = scene.camera.session_uid
+                self._save_objects(objects.record(scene))
                 if frame in self._frames:
                     with artist_frame(scene, self.folder.writing_path(SOURCE_PATTERN, frame)):
                         yield
@@ -193,6 +198,13 @@ class Capture:
                 self._finish(PASSES_PATTERN)
         shot = replace(shot, cameras=tuple(cameras), render_seconds=self._render_seconds)
         save_job(Job(shot, self._settings), self.folder.path)
+
+    def _save_objects(self, matrices: dict[int, Matrix]) -> None:
+        path = self.folder.final_path(OBJECTS_PATTERN, self._frame)
+        try:
+            save_objects(matrices, path)
+        except OSError as error:
+            raise CaptureError(f"{path} could not be written: {error.strerror}; make room and start again.") from error
 
     def _finish(self, pattern: str) -> None:
         if not self.folder.finish(pattern, self._frame):

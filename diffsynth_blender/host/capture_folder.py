@@ -13,6 +13,7 @@ from .capture_checks import CaptureError
 
 SOURCE_PATTERN = "source/{frame:04d}.png"
 PASSES_PATTERN = "passes/{frame:04d}.exr"
+OBJECTS_PATTERN = "passes/{frame:04d}.objects.json"
 
 _FOLDERS = ("source", "passes", "output", "baseline", CACHE_FOLDER)
 _FILES = (JOB_FILE, JOURNAL_FILE, REPORT_FILE)
@@ -42,7 +43,7 @@ class CaptureFolder:
             for name in left:  # job.json first: half a folder is no job
                 path = self.path / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-            for pattern in (SOURCE_PATTERN, PASSES_PATTERN):
+            for pattern in (SOURCE_PATTERN, PASSES_PATTERN, OBJECTS_PATTERN):
                 (self.path / pattern).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CaptureError(f"{self.path} cannot be written: {error.strerror}; choose another folder.") from error
@@ -66,7 +67,7 @@ class CaptureFolder:
 
     def drop_unfinished(self) -> None:
         """Remove what an interrupted render may have left."""
-        for pattern in (SOURCE_PATTERN, PASSES_PATTERN):
+        for pattern in (SOURCE_PATTERN, PASSES_PATTERN, OBJECTS_PATTERN):
             for path in (self.path / pattern).parent.glob(".writing-*"):
                 path.unlink()
 

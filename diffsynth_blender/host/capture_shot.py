@@ -10,7 +10,7 @@ import bpy
 from ..protocol import Shot
 from . import compat
 from .cameras import final_size, shot_cameras
-from .capture_folder import PASSES_PATTERN, SOURCE_PATTERN
+from .capture_folder import OBJECTS_PATTERN, PASSES_PATTERN, SOURCE_PATTERN
 from .capture_passes import channels
 
 SAMPLE_OFFSET = (0.0, 0.0)
@@ -47,4 +47,5 @@ def describe_shot(scene: bpy.types.Scene, frames: range, pass_frames: range, lay
         background_depth=compat.background_depth(render.engine, clip_end),
         sample_offset=SAMPLE_OFFSET,
         cameras=(),
+        objects=OBJECTS_PATTERN,
     )

@@ -35,7 +35,9 @@ def find_captured(scene: bpy.types.Scene, job_dir: Path, frames: range) -> Job |
         return None
     paths = [shot.source_path(job_dir, frame) for frame in shot.frames]
     paths += [shot.passes_path(job_dir, frame) for frame in shot.pass_frames]
-    return job if all(path.is_file() for path in paths) else None
+    # None where an older version captured the shot: it is complete, its motion is composed.
+    objects = [shot.objects_path(job_dir, frame) for frame in shot.pass_frames]
+    return job if all(path.is_file() for path in (*paths, *filter(None, objects))) else None
 
 
 def is_unchanged(scene: bpy.types.Scene, job_dir: Path, frames: range) -> bool:

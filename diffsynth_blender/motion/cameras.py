@@ -1,4 +1,4 @@
-"""Where the background moves: points at infinity seen by two cameras.
+"""Cameras as matrices between the world and pixels; and where the background moves, points at infinity.
 
 The motion-vector pass is undefined on the background (zero in Cycles up to 5.1, wrong in 5.2), but
 a background at infinity only turns with the camera, so two camera matrices say exactly where it
@@ -52,6 +52,22 @@ def project(
     pixels = clip @ pixels_from_clip(width, height, sample_offset).T
     ahead = pixels[..., 2:] > 1e-9
     return np.where(ahead, pixels[..., :2] / np.where(ahead, pixels[..., 2:], 1.0), np.nan)
+
+
+def screen_from_view(camera: CameraLike, width: int, height: int, sample_offset: tuple[float, float]) -> np.ndarray:
+    """Return the matrix (4, 4) from camera space (x, y, z, 1) to (x w, y w, w, depth), x, y in array coordinates."""
+    projection = np.asarray(camera.projection, np.float64)
+    pixels = pixels_from_clip(width, height, sample_offset) @ projection[[0, 1, 3]]
+    return np.vstack([pixels, [[0.0, 0.0, -1.0, 0.0]]])
+
+
+def view_from_screen(camera: CameraLike, width: int, height: int, sample_offset: tuple[float, float]) -> np.ndarray:
+    """Return the matrix (4, 4) from (x w, y w, depth, 1) back to camera space (x, y, z, 1).
+
+    At a depth d, w is -projection[3][2] d + projection[3][3].
+    """
+    x, y, _, depth = screen_from_view(camera, width, height, sample_offset)
+    return np.linalg.inv(np.stack([x, y, depth, [0.0, 0.0, 0.0, 1.0]]))
 
 
 def background_homography(

@@ -1,7 +1,15 @@
-"""Correspondence between any two frames of a clip, composed from exact one-frame motion.
+"""Correspondence between any two frames of a clip, from exact motion.
+
+Three ways lead from a pixel to its place in another frame:
+- rigid objects go straight, by matrices, so that what was hidden in between is found again;
+- everything else in the foreground is composed from one-frame motion vectors, and lost once it is hidden;
+- the background is at infinity and only turns with the camera.
 
 Positions are composed, never colours: a colour is gathered once, at the end, by whoever uses the
 field. Memory is bounded by the number of pass frames kept, not by the length of the clip.
+
+Nothing corresponds across a cut from one camera to another, though matrices could tell where things are: the vectors,
+which vouch for the matrices, follow one camera; and a cut is where a viewer expects the picture to change.
 """
 
 from __future__ import annotations
@@ -14,15 +22,11 @@ import warp as wp
 
 from ..bands import Bands
 from ..passes.exr import ExactPasses
-from . import kernels
+from . import kernels, rigid_kernels
 from .cameras import CameraLike, background_homography
+from .composition import Composition
 from .pass_frames import PassFrames
-
-MAX_RETURN_ERROR = 0.5
-"""Largest distance [px] between a pixel and where its counterpart's motion leads back to.
-
-Exact vectors of one surface return to within 0.05 px; half a pixel is where another pixel begins.
-"""
+from .rigid import RigidPath, RigidSteps
 
 
 class Clip:
@@ -43,6 +47,7 @@ class Clip:
         height: int,
         background_depth: float,
         sample_offset: tuple[float, float] = (0.0, 0.0),
+        objects: Callable[[int], Mapping[int, object]] | None = None,
         device: str = "cpu",
         threads: int | None = None,
         keep: int = 12,
@@ -58,6 +63,8 @@ class Clip:
             height: size of a frame [px].
             background_depth: a pixel at this depth or beyond it is background.
             sample_offset: where passes are sampled relative to the pixel's centre [px], y down.
+            objects: returns, for a scene frame, the matrix (4, 4) from object to world by object id (as in
+                `ExactPasses`), rows first, of any of the objects, rigid or not; None where there are no matrices.
             device: Warp device name.
             threads: threads on a processor; None means one for every core.
             keep: pass frames held in memory at a time.
@@ -83,6 +90,7 @@ class Clip:
         self._sample_offset = sample_offset
         self._pass_frames = PassFrames(
             reader,
+            objects,
             cameras,
             self.bands,
             width=width,
@@ -91,6 +99,11 @@ class Clip:
             sample_offset=sample_offset,
             keep=max(2, keep),
         )
+        self._rigid = None
+        if objects is not None:
+            self._rigid = RigidSteps(
+                self._pass_frames, self.bands, width=width, height=height, sample_offset=sample_offset
+            )
 
     def reserve(self, window: int) -> None:
         """Keep enough pass frames for a window of `window` frames to either side."""
@@ -130,49 +143,57 @@ class Clip:
 
     def _walk(self, target: int, sources: list[int], side: int) -> dict[int, wp.array]:
         """Trace frame `target` to `sources`, which lie in order on one side of it."""
-        here = self.surfaces(target)
-        trace, spare = self._start(target), self._empty()
         frame = self.frames[target]
+        walk = Composition(self._pass_frames, self.bands, frame, self._start(target))
+        path = RigidPath(self._rigid, frame) if self._rigid else None
         cut = False
         found = {}
         for source in sources:
             while frame != self.frames[source]:
                 cut = cut or self._pass_frames.is_cut(frame, frame + side)
-                near = self._pass_frames[frame].surfaces
-                far = self._pass_frames[frame + side].surfaces
-                # A limit below any distance makes everything beyond a cut invisible.
-                limit = -1.0 if cut else MAX_RETURN_ERROR
-                self._launch(kernels.advance_trace, [here, near, far, side > 0, limit, trace], [spare])
-                trace, spare = spare, trace
                 frame += side
-            found[source] = self._with_background(target, source, trace, cut)
+                if cut:
+                    continue
+                if path is not None:
+                    path.go_to(frame)
+                # Where matrices move everything there is nothing to compose.
+                if path is None or not path.covers_target():
+                    walk.go_to(frame)
+            if cut:
+                found[source] = wp.zeros((self.height, self.width), dtype=wp.vec4, device=self.bands.device)
+            else:
+                found[source] = self._finish(target, source, walk.trace)
+                if path is not None:
+                    found[source] = self._move_rigid(target, source, path, found[source])
         return found
 
-    def _with_background(self, target: int, source: int, trace: wp.array, cut: bool) -> wp.array:
+    def _finish(self, target: int, source: int, trace: wp.array) -> wp.array:
+        """Return a composed trace with its visibility and the background."""
         cameras = self._pass_frames.cameras
-        if cut:
-            # Sends everything behind the camera: invisible.
-            matrix = np.zeros((3, 3))
-        else:
-            matrix = background_homography(
-                cameras[self.frames[target]],
-                cameras[self.frames[source]],
-                self.width,
-                self.height,
-                self._sample_offset,
-            )
-        whole = self._empty()
-        self._launch(
-            kernels.trace_background,
-            [
-                self.surfaces(target),
-                self.surfaces(source),
-                wp.mat33d(*matrix.ravel().tolist()),
-                trace,
-            ],
-            [whole],
+        matrix = background_homography(
+            cameras[self.frames[target]],
+            cameras[self.frames[source]],
+            self.width,
+            self.height,
+            self._sample_offset,
         )
-        return whole
+        finished = self._empty()
+        self._launch(
+            kernels.finish_trace,
+            [self.surfaces(target), self.surfaces(source), wp.mat33d(*matrix.ravel().tolist()), trace],
+            [finished],
+        )
+        return finished
+
+    def _move_rigid(self, target: int, source: int, path: RigidPath, trace: wp.array) -> wp.array:
+        """Return a finished trace with the rigid objects moved by their matrices."""
+        finished = self._empty()
+        self._launch(
+            rigid_kernels.trace_rigid,
+            [self.surfaces(target), self.surfaces(source), path.movements(), path.residual(), trace],
+            [finished],
+        )
+        return finished
 
     def _start(self, target: int) -> wp.array:
         trace = self._empty()

@@ -19,6 +19,14 @@ Only keeps divisions sane: a point beside a silhouette is often seen by just one
 a limit of 0.05 lost whole rows of edge pixels.
 """
 
+FRONT_WEIGHT = wp.constant(2.0)
+"""How much more a pixel with something in front of a point counts than one that shows the point's surface.
+
+Over eight frames of rods and cards before a ground, 192x128 px, against the closed form, precision and recall of the
+visibility are 0.994 and 0.993 with 1, 0.998 and 0.987 with 2, 0.999 and 0.985 with 3. A colour of the wrong surface
+does more harm than one colour less.
+"""
+
 
 @wp.struct
 class Surfaces:
@@ -256,9 +264,10 @@ def advance_trace(
     # Out:
     trace_out: wp.array2d[wp.vec4],
 ) -> None:
-    """Carry foreground from frame `near` to its neighbour `far` and see whether it is hidden there.
+    """Carry foreground from frame `near` to its neighbour `far`, unless it is hidden there.
 
-    What cannot be followed keeps its last position with visibility 0, and never comes back.
+    What cannot be followed keeps its last position with visibility 0, and never comes back. What is followed along
+    the edge of something nearer need not be visible: `finish_trace` decides.
     """
     row, x = wp.tid()
     y = first_row + row
@@ -283,34 +292,56 @@ def advance_trace(
         trace_out[y, x] = wp.vec4(x_there, y_there, found[2], 1.0)
 
 
+@wp.func
+def is_seen(frame: Surfaces, x: float, y: float, id: int, depth: float) -> bool:
+    """Whether a surface point of this id and depth is what the frame shows at a position in the picture.
+
+    The frame knows the four pixel centres around. Those that show the point's surface speak for it, those that show
+    something nearer speak against it, by their bilinear weights. What is farther away says nothing: the surface just
+    ends between the centres, as a thin one does all the time.
+    """
+    left = int(wp.floor(x))
+    top = int(wp.floor(y))
+    same = wp.float32(0.0)
+    nearer = wp.float32(0.0)
+    for corner in range(4):
+        cx = left + (corner & 1)
+        cy = top + (corner >> 1)
+        if inside(cx, cy, shape_of(frame)):
+            share = corner_weight(x, y, cx, cy)
+            if same_surface(frame, cx, cy, id, depth):
+                same += share
+            elif id == BACKGROUND or frame.depth[cy, cx] < depth:
+                nearer += share
+    return same >= MIN_SUPPORT and same >= FRONT_WEIGHT * nearer
+
+
 @wp.kernel
-def trace_background(
+def finish_trace(
     # In:
     first_row: int,
     target: Surfaces,
     source: Surfaces,
     homography: wp.mat33d,
-    foreground_in: wp.array2d[wp.vec4],
+    trace_in: wp.array2d[wp.vec4],
     # Out:
     trace_out: wp.array2d[wp.vec4],
 ) -> None:
-    """Copy a trace of the foreground and fill in the background, by cameras alone."""
+    """See which of the points that could be followed are visible, and fill in the background, by cameras alone."""
     row, x = wp.tid()
     y = first_row + row
-    trace_out[y, x] = foreground_in[y, x]
-    if target.id[y, x] != BACKGROUND:
-        return
-    there = homography * wp.vec3d(wp.float64(x), wp.float64(y), wp.float64(1.0))
-    trace_out[y, x] = wp.vec4(float(x), float(y), target.depth[y, x], 0.0)
-    if there[2] <= wp.float64(1.0e-9):
-        return
-    sx = float(there[0] / there[2])
-    sy = float(there[1] / there[2])
-    if not in_picture(sx, sy, shape_of(source)):
-        return
-    support = motion_at(source, wp.vec4(sx, sy, 0.0, 0.0), BACKGROUND, True)
-    if support[2] >= MIN_SUPPORT:
-        trace_out[y, x] = wp.vec4(sx, sy, target.depth[y, x], 1.0)
+    trace = trace_in[y, x]
+    id = target.id[y, x]
+    if id == BACKGROUND:
+        trace = wp.vec4(float(x), float(y), target.depth[y, x], 0.0)
+        there = homography * wp.vec3d(wp.float64(x), wp.float64(y), wp.float64(1.0))
+        if there[2] > wp.float64(1.0e-9):
+            trace = wp.vec4(float(there[0] / there[2]), float(there[1] / there[2]), trace[2], 1.0)
+    visible = wp.float32(0.0)
+    if trace[3] > 0.0 and in_picture(trace[0], trace[1], shape_of(source)):
+        if is_seen(source, trace[0], trace[1], id, trace[2]):
+            visible = 1.0
+    trace_out[y, x] = wp.vec4(trace[0], trace[1], trace[2], visible)
 
 
 @wp.kernel

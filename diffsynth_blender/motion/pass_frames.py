@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,30 @@ from .cuts import Probes, is_cut, probe
 
 
 @dataclass(frozen=True)
+class Poses:
+    """The matrices of one frame's objects."""
+
+    id: np.ndarray
+    """Object ids, rising, int32, shape (N,)."""
+    matrix: np.ndarray
+    """Object to world, float64, shape (N, 4, 4); all can be inverted."""
+
+    def of(self, ids: np.ndarray) -> np.ndarray:
+        """Return the matrices of `ids`, all of which must be there."""
+        return self.matrix[np.searchsorted(self.id, ids)]
+
+
+@dataclass(frozen=True)
+class Residual:
+    """How far a frame's vectors and matrices disagree on the way to a neighbouring frame."""
+
+    field: wp.array
+    """Distance [px], -1 where there is no matrix, float, shape (H, W), on the device."""
+    largest: float
+    """Largest distance [px]."""
+
+
+@dataclass(frozen=True)
 class PassFrame:
     """The passes of one frame as motion needs them."""
 
@@ -25,6 +49,14 @@ class PassFrame:
     """Ids, depth and motion on the device."""
     probes: Probes
     """What is needed to notice a cut, on the host."""
+    object_id: np.ndarray
+    """As `surfaces.id`, on the host, shape (H, W)."""
+    seen: np.ndarray
+    """Ids of the objects that the frame shows, rising."""
+    poses: Poses
+    """The objects' matrices."""
+    residuals: dict[bool, Residual] = field(default_factory=dict)
+    """On the way to the next frame (True) and to the previous one."""
 
 
 class PassFrames:
@@ -37,6 +69,7 @@ class PassFrames:
     def __init__(
         self,
         reader: Callable[[int], ExactPasses],
+        objects: Callable[[int], Mapping[int, object]] | None,
         cameras: Mapping[int, CameraLike],
         bands: Bands,
         *,
@@ -51,6 +84,7 @@ class PassFrames:
         self.cameras = cameras
         self.sample_offset = sample_offset
         self._reader = reader
+        self._objects = objects
         self._bands = bands
         self._size = (width, height)
         self._background_depth = background_depth
@@ -108,4 +142,15 @@ class PassFrames:
         )
         launch(kernels.find_tolerance, inputs=[depth, surfaces.id], outputs=[surfaces.tolerance])
         launch(kernels.find_edges, inputs=[surfaces], outputs=[surfaces.edge])
-        return PassFrame(surfaces, probe(passes, self._background_depth))
+        surface_id = surfaces.id.numpy()
+        seen = np.unique(surface_id)
+        poses = read_poses(self._objects(frame) if self._objects else {})
+        return PassFrame(surfaces, probe(passes, self._background_depth), surface_id, seen[seen != 0], poses)
+
+
+def read_poses(matrices: Mapping[int, object]) -> Poses:
+    """Return matrices by object id as arrays, without those that squash an object flat."""
+    ids = np.array(sorted(matrices), np.int32)
+    stack = np.array([matrices[id] for id in ids.tolist()], np.float64).reshape(-1, 4, 4)
+    invertible = np.linalg.cond(stack[:, :3, :3]) < 1e6
+    return Poses(ids[invertible], stack[invertible])

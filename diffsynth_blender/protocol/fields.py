@@ -13,7 +13,9 @@ from .errors import BadJobError
 class JsonObject:
     """A JSON object whose set of keys is fixed: no others may be there."""
 
-    def __init__(self, value: object, file: str, path: str, keys: Sequence[str]) -> None:
+    def __init__(
+        self, value: object, file: str, path: str, keys: Sequence[str], *, optional: Sequence[str] = ()
+    ) -> None:
         """Check the keys.
 
         Args:
@@ -21,6 +23,7 @@ class JsonObject:
             file: Name of the file, for messages.
             path: Place of the object within the file such as "settings.controls[0]"; "" for the whole file.
             keys: Keys that must be there.
+            optional: Keys that may be there; `has` tells.
 
         Raises:
             BadJobError: `value` is not an object, or a key is unknown or missing.
@@ -30,10 +33,11 @@ class JsonObject:
         if not isinstance(value, dict):
             raise BadJobError(f"{file}: {path or 'the file'} must be an object, not {shortened(value)}")
         self._values = value
+        known = (*keys, *optional)
         for key in value:
-            if key not in keys:
-                close = difflib.get_close_matches(key, keys, n=1)
-                remedy = f"remove it or use {close[0]!r}" if close else f"remove it; known keys are {', '.join(keys)}"
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1)
+                remedy = f"remove it or use {close[0]!r}" if close else f"remove it; known keys are {', '.join(known)}"
                 raise BadJobError(f"{file}: {self.place(key)} is not a known key; {remedy}")
         for key in keys:
             if key not in value:
@@ -47,9 +51,13 @@ class JsonObject:
         """The error for a key whose value is not what it must be: `must` continues "KEY must be ..."."""
         return BadJobError(f"{self._file}: {self.place(key)} must be {must}, not {shortened(self._values[key])}")
 
-    def child(self, key: str, keys: Sequence[str]) -> "JsonObject":
+    def has(self, key: str) -> bool:
+        """Whether an optional key is there."""
+        return key in self._values
+
+    def child(self, key: str, keys: Sequence[str], *, optional: Sequence[str] = ()) -> "JsonObject":
         """The object under a key."""
-        return JsonObject(self._values[key], self._file, self.place(key), keys)
+        return JsonObject(self._values[key], self._file, self.place(key), keys, optional=optional)
 
     def children(self, key: str, keys: Sequence[str]) -> list["JsonObject"]:
         """The objects in the list under a key."""
@@ -141,6 +149,16 @@ def shortened(value: object) -> str:
     """A value as Python writes it, on one line and not too long for a message."""
     text = repr(value)
     return text if len(text) <= 80 else text[:80] + "..."
+
+
+def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """For `json.loads(object_pairs_hook=)`: a key that is there twice is a ValueError."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is there twice")
+    return value
 
 
 def _is_integer(value: object) -> bool:

@@ -2,7 +2,8 @@
 
 A job folder holds everything a job needs and everything it makes:
 
-    job.json  source/0001.png  passes/0001.exr  output/0001.png  baseline/0001.png  journal.jsonl  cache/  report.json
+    job.json  source/0001.png  passes/0001.exr  passes/0001.objects.json
+    output/0001.png  baseline/0001.png  journal.jsonl  cache/  report.json
 
 Files of frames are named by scene frame number. Nothing here opens an image.
 """
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeAlias
 
 from .errors import BadJobError
-from .fields import JsonObject
+from .fields import JsonObject, unique_keys
 from .files import write_bytes_atomic
 
 JOB_FILE = "job.json"
@@ -33,6 +34,8 @@ FRAME_LIMIT = 1_048_574  # Blender's own highest frame number (MAXFRAME)
 SIZE_LIMIT = 65_536  # px, Blender's own limit of a render's width and height
 
 Matrix: TypeAlias = tuple[tuple[float, ...], ...]
+
+_OPTIONAL_OF_SHOT = ("objects",)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ class Shot:
     """One per entry of `pass_frames`, in the same order."""
     render_seconds: float = 0.0
     """How long rendering the shot took [s], for the report. Not part of `settings_hash`."""
+    objects: str | None = None
+    """Pattern of the objects' matrices below the job folder, one file for each of `pass_frames` (see objects.py), such
+    as "passes/{frame:04d}.objects.json". None, and then no key of the file: the shot has none, all motion is read from
+    the passes."""
 
     def source_path(self, job_dir: Path, frame: int) -> Path:
         """The rendered frame as the artist sees it: 8-bit sRGB RGB or RGBA."""
@@ -89,6 +96,10 @@ class Shot:
     def passes_path(self, job_dir: Path, frame: int) -> Path:
         """The exact passes of a frame."""
         return Path(job_dir) / self.passes.format(frame=frame)
+
+    def objects_path(self, job_dir: Path, frame: int) -> Path | None:
+        """The matrices of a frame's objects, None where the shot has none."""
+        return None if self.objects is None else Path(job_dir) / self.objects.format(frame=frame)
 
 
 @dataclass(frozen=True)
@@ -173,7 +184,7 @@ def load_job(job_dir: Path) -> Job:
     except (OSError, UnicodeDecodeError) as error:
         raise BadJobError(f"{path}: cannot be read: {error}; write it again") from None
     try:
-        value = json.loads(text, object_pairs_hook=_unique_keys)
+        value = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         raise BadJobError(f"{path}: not a JSON file: {error}; write it again") from None
     return _decode_job(value, str(path))
@@ -198,7 +209,10 @@ def settings_hash(job: Job) -> str:
 
 
 def _encode_job(job: Job) -> dict:
-    parts = {"shot": _lists(asdict(job.shot)), "settings": _lists(asdict(job.settings))}
+    parts: dict = {"shot": _lists(asdict(job.shot)), "settings": _lists(asdict(job.settings))}
+    for key in _OPTIONAL_OF_SHOT:
+        if parts["shot"][key] is None:
+            del parts["shot"][key]
     return {"format": JOB_FORMAT, "version": JOB_VERSION, **parts}
 
 
@@ -224,7 +238,13 @@ def _decode_job(value: object, file: str) -> Job:
     top = JsonObject(value, file, "", ("format", "version", "shot", "settings"))
     top.integer("version", JOB_VERSION, JOB_VERSION)
     return Job(
-        _decode_shot(top.child("shot", tuple(Shot.__dataclass_fields__))),
+        _decode_shot(
+            top.child(
+                "shot",
+                tuple(key for key in Shot.__dataclass_fields__ if key not in _OPTIONAL_OF_SHOT),
+                optional=_OPTIONAL_OF_SHOT,
+            )
+        ),
         _decode_settings(top.child("settings", tuple(Settings.__dataclass_fields__))),
     )
 
@@ -262,6 +282,7 @@ def _decode_shot(shot: JsonObject) -> Shot:
         sample_offset=(offset[0], offset[1]),
         cameras=cameras,
         render_seconds=shot.number("render_seconds", 0.0),
+        objects=_decode_pattern(shot, "objects") if shot.has("objects") else None,
     )
 
 
@@ -317,12 +338,3 @@ def _decode_deflicker(settings: JsonObject) -> Deflicker | None:
         strength=deflicker.number("strength", 0.0, 1.0),
         final=deflicker.boolean("final"),
     )
-
-
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
-    return value

@@ -4,7 +4,7 @@ Knows files and numpy, not torch: a broken file is reported in the first seconds
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from ..passes.errors import PassError
 from ..passes.exr import ExactPasses, read_passes
 from ..passes.images import read_png
 from ..protocol import BadJobError, Job, settings_hash
+from ..protocol.job import Matrix
+from ..protocol.objects import load_objects
 
 Advance = Callable[[int, int, int], None]
 """Called with (frames finished, frames in all, scene frame)."""
@@ -57,6 +59,23 @@ def read_frame_passes(job: Job, job_dir: Path, frame: int) -> ExactPasses:
         raise BadJobError(str(error)) from error
 
 
+def objects_reader(job: Job, job_dir: Path) -> Callable[[int], Mapping[int, Matrix]] | None:
+    """What reads the matrices of a scene frame's objects, by ids as in `ExactPasses`; None where the shot has none.
+
+    The reader raises BadJobError naming file and remedy.
+    """
+    if job.shot.objects is None:
+        return None
+
+    def read(frame: int) -> dict[int, Matrix]:
+        path = job.shot.objects_path(job_dir, frame)
+        assert path is not None
+        # The passes hold the same 32 bits as a signed integer.
+        return {bits - (bits >> 31 << 32): matrix for bits, matrix in load_objects(path).items()}
+
+    return read
+
+
 def read_source(job: Job, job_dir: Path, frame: int) -> np.ndarray:
     """The source frame (H, W, 3) in [0, 1]. Raises BadJobError naming file and remedy."""
     return read_frame(job.shot.source_path(job_dir, frame), job)
@@ -71,7 +90,7 @@ def read_frame(path: Path, job: Job) -> np.ndarray:
 
 
 def read_inputs(job: Job, job_dir: Path, frames: tuple[int, ...], advance: Advance) -> Inputs:
-    """Read and check the passes of the whole shot, and the source frames and controls of `frames`.
+    """Read and check the passes and matrices of the whole shot, and the source frames and controls of `frames`.
 
     All passes are read even for a part of the shot: the depth control is normalised over the whole clip, so that a
     frame looks the same to the model whichever part it is computed in.
@@ -81,6 +100,7 @@ def read_inputs(job: Job, job_dir: Path, frames: tuple[int, ...], advance: Advan
     """
     shot = job.shot
     cameras = {camera.frame: camera for camera in shot.cameras}
+    objects = objects_reader(job, job_dir)
     kinds = [control.kind for control in job.settings.controls]
     depths: dict[int, np.ndarray] = {}
     normals: dict[int, np.ndarray] = {}
@@ -88,6 +108,8 @@ def read_inputs(job: Job, job_dir: Path, frames: tuple[int, ...], advance: Advan
     def every_depth() -> Iterator[np.ndarray]:
         for done, frame in enumerate(shot.pass_frames):
             passes = read_frame_passes(job, job_dir, frame)
+            if objects is not None:
+                objects(frame)
             if frame in frames:
                 depths[frame] = passes.depth
                 if "normal" in kinds:

@@ -34,7 +34,7 @@ from ..protocol import (
 from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
 from .devices import choose_device, describe_device
-from .inputs import Inputs, read_frame_passes, read_inputs, run_hash
+from .inputs import Inputs, objects_reader, read_frame_passes, read_inputs, run_hash
 from .interop import smooth_tensors, warp_device
 from .measure import measure
 from .pipeline import Pipeline
@@ -160,6 +160,7 @@ class Run:
             height=shot.height,
             background_depth=shot.background_depth,
             sample_offset=shot.sample_offset,
+            objects=objects_reader(self._job, self._dir),
             device=warp_device(self._device),
         )
 

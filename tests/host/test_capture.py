@@ -80,7 +80,9 @@ def test_a_captured_shot_is_a_valid_job(tmp_path: Path) -> None:
     assert job.shot.render_seconds > 0
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {"job.json"} | {
-        f"{folder}/000{f}.{end}" for folder, end in (("source", "png"), ("passes", "exr")) for f in (4, 5, 6)
+        f"{folder}/000{f}.{end}"
+        for f in (4, 5, 6)
+        for folder, end in (("source", "png"), ("passes", "exr"), ("passes", "objects.json"))
     }
     passes = shots.read_passes(tmp_path, 5)
     assert passes.depth.shape == (32, 48)
@@ -188,7 +190,9 @@ def test_the_step_thins_the_pictures_and_not_the_passes(tmp_path: Path) -> None:
     assert shot.frames == (2, 5, 8)
     assert shot.pass_frames == tuple(range(2, 9))
     assert sorted(path.stem for path in (tmp_path / "source").iterdir()) == ["0002", "0005", "0008"]
-    assert sorted(path.stem for path in (tmp_path / "passes").iterdir()) == [f"000{frame}" for frame in range(2, 9)]
+    for end in (".exr", ".objects.json"):
+        names = sorted(path.name for path in (tmp_path / "passes").glob(f"*{end}"))
+        assert names == [f"000{frame}{end}" for frame in range(2, 9)]
 
 
 def test_the_passes_show_what_any_layer_shows(tmp_path: Path) -> None:
@@ -301,5 +305,5 @@ def test_two_captures_are_never_mixed(tmp_path: Path) -> None:
     assert (tmp_path / "output/0004.png").exists()
     capture(scene, tmp_path, frame_start=6, frame_end=6, overwrite=True)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {"job.json", "source/0006.png", "passes/0006.exr", "notes.txt"}
+    assert files == {"job.json", "source/0006.png", "passes/0006.exr", "passes/0006.objects.json", "notes.txt"}
     assert json.loads((tmp_path / "job.json").read_text())["shot"]["frames"] == [6]

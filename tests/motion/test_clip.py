@@ -50,14 +50,16 @@ def test_eight_steps_stay_exact(scene, target, source):
 def test_visibility_is_true_but_for_pixels_on_silhouettes(scene, target, source):
     """What is called visible is visible, what is called hidden is hidden, to within a pixel of a silhouette."""
     found = clip_of(scene, FRAMES).field(target, source)[..., 2] > 0
-    true = scene.field(target + 1, source + 1)[..., 2] > 0
-    # A pixel's centre may be hidden while the pixel beside it, from which its motion is read, is not.
+    truth = scene.field(target + 1, source + 1)
+    true = truth[..., 2] > 0
     assert not (found & ~near_silhouette(true)).any()
-    assert (found & ~true).mean() < 0.02
-    hidden = near_silhouette(~true)
-    on_the_way = [scene.field(target + 1, frame + 1)[..., 2] == 0 for frame in range(*sorted((target, source)))]
-    hidden |= near_silhouette(np.any(on_the_way, axis=0))
-    assert (found | hidden).all()
+    # A point of which the source shows nothing but the edge may be called hidden, and so may one hidden in between.
+    ids = scene.passes(source + 1).object_id
+    across, down = np.rint(truth[..., :2]).astype(int).clip(0, (95, 63)).transpose(2, 0, 1)
+    edge = np.any([near_silhouette(ids == id) & (ids != id) for id in np.unique(ids)], axis=0)
+    lost = near_silhouette(edge)[down, across]
+    between = [scene.field(target + 1, frame + 1)[..., 2] == 0 for frame in range(*sorted((target, source)))]
+    assert (found | ~true | lost | near_silhouette(np.any(between, axis=0))).all()
 
 
 def test_a_frame_lies_on_itself(scene):

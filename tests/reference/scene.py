@@ -34,6 +34,8 @@ class Rectangle:
     """Object to world, (4, 4), at a frame."""
     colour: Callable[[np.ndarray], np.ndarray]
     """Colours (N, 3) in [0, 1] at local points (N, 2)."""
+    stretch: Callable[[float], tuple[float, float]] = lambda frame: (1.0, 1.0)
+    """How much the rectangle is stretched along its x and y at a frame, which no matrix knows of."""
 
 
 def move(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
@@ -125,7 +127,7 @@ class Scene:
             step = rays @ inverse[:3, :3].T
             with np.errstate(divide="ignore", invalid="ignore"):
                 distance = -start[2] / step[:, 2]
-                points = start[:2] + distance[:, None] * step[:, :2]
+                points = (start[:2] + distance[:, None] * step[:, :2]) / rectangle.stretch(frame)
                 near = (distance > 0.1) & (distance < depth)
                 near &= (np.abs(points) <= rectangle.half).all(axis=-1)
             depth[near], hit[near], local[near] = distance[near], index, points[near]
@@ -137,7 +139,7 @@ class Scene:
         for index, rectangle in enumerate(self.rectangles):
             mine = hit == index
             pose = rectangle.pose(frame)
-            points[mine] = local[mine] @ pose[:3, :2].T + pose[:3, 3]
+            points[mine] = (local[mine] * rectangle.stretch(frame)) @ pose[:3, :2].T + pose[:3, 3]
         return points
 
     def grid(self) -> np.ndarray:
@@ -170,6 +172,11 @@ class Scene:
             position=np.where(seen[:, None], now, 0.0).astype(np.float32).reshape(*shape, 3),
             object_id=ids.reshape(shape),
         )
+
+    def objects(self, frame: int) -> dict[int, np.ndarray]:
+        """Return the matrices (4, 4) of the objects whose id is their own."""
+        ids = [rectangle.object_id for rectangle in self.rectangles]
+        return {one.object_id: one.pose(frame) for one in self.rectangles if ids.count(one.object_id) == 1}
 
     def picture(self, frame: int, samples: int = 1) -> np.ndarray:
         """Return the frame, (H, W, 3) in [0, 1], as the mean of `samples` squared rays a pixel."""
