@@ -18,9 +18,9 @@ from diffsynth_blender.demo import shapes
 from diffsynth_blender.host import api
 from diffsynth_blender.protocol import JOB_FILE, Settings
 
-from . import deforming, rigid, studio
+from . import deforming, optics, rigid, studio
 
-SCENES = {"rigid": rigid, "deforming": deforming}
+SCENES = {"rigid": rigid, "deforming": deforming, "optics": optics}
 ROOT = Path(__file__).resolve().parents[3]
 CLIPS = ROOT / "build" / "bench" / "clips"
 STAMP = "scene.sha256"
