@@ -1,14 +1,14 @@
 """Links: for each pixel of a frame, where to read a neighbouring frame and how much to trust it.
 
 Computed once per clip from motion and guide frames, never from the frames that are blended, so
-that the blend is the same linear operator at every denoising step. Six bytes a pixel and pair.
+that the blend is the same linear operator at every denoising step. Eight bytes a pixel and pair.
 """
 
 import numpy as np
 import warp as wp
 
 from ..motion.kernels import MIN_SUPPORT, Surfaces, corner_weight, same_surface
-from .gather import CORNER_TAPS, ROOMY_TAPS, SMOOTH_TAPS, gather
+from .gather import ALL_TAPS, CORNER_TAPS, gather
 
 wp.set_module_options({"enable_backward": False})
 
@@ -24,37 +24,39 @@ OWN_WEIGHT = wp.constant(255.0)
 
 @wp.struct
 class Link:
-    """Where one pixel reads one neighbouring frame."""
+    """Where one pixel reads one other frame."""
 
     dx: wp.int16
     """Displacement to the right, in steps."""
     dy: wp.int16
     """Displacement downwards, in steps."""
+    taps: wp.uint16
+    """Pixels around that show the same surface, see `gather`."""
     weight: wp.uint8
     """Trust, 0 for none to `OWN_WEIGHT`."""
-    taps: wp.uint8
-    """Pixels that show the same surface there, see `gather`."""
+    roomy: wp.uint8
+    """1 where all thirty-six pixels around show the surface, so that the position may be moved by a pixel."""
 
 
-LINK_DTYPE = np.dtype([("dx", "<i2"), ("dy", "<i2"), ("weight", "u1"), ("taps", "u1")])
+LINK_DTYPE = np.dtype([("dx", "<i2"), ("dy", "<i2"), ("taps", "<u2"), ("weight", "u1"), ("roomy", "u1")])
 """`Link` in NumPy and on disk."""
 
 
 @wp.func
-def is_roomy(source: Surfaces, left: int, top: int) -> bool:
-    """Whether none of the sixteen pixels around is at an edge; they then show the surface of the inner four."""
-    for j in range(4):
-        for i in range(4):
-            cx = wp.clamp(left - 1 + i, 0, source.id.shape[1] - 1)
-            cy = wp.clamp(top - 1 + j, 0, source.id.shape[0] - 1)
+def has_edge(source: Surfaces, left: int, top: int, margin: int) -> bool:
+    """Whether any pixel around (left, top) and its right and lower neighbours, grown by `margin`, is at an edge."""
+    for j in range(-margin, 2 + margin):
+        for i in range(-margin, 2 + margin):
+            cx = wp.clamp(left + i, 0, source.id.shape[1] - 1)
+            cy = wp.clamp(top + j, 0, source.id.shape[0] - 1)
             if source.edge[cy, cx] != wp.uint8(0):
-                return False
-    return True
+                return True
+    return False
 
 
 @wp.func
 def find_taps(target_edge: wp.uint8, source: Surfaces, x: float, y: float, id: int, depth: float) -> int:
-    """Pixels around (x, y) that may be read; 0 if they carry too little of the weight.
+    """Pixels around (x, y) that may be read; 0 if those next to it carry too little of the weight.
 
     A pixel may be read if it shows the wanted surface, unmixed, or at most as mixed as the target is. A renderer
     filters over more than a pixel: next to a silhouette a pixel holds some of both surfaces. Away from silhouettes
@@ -64,23 +66,20 @@ def find_taps(target_edge: wp.uint8, source: Surfaces, x: float, y: float, id: i
     top = int(wp.floor(y))
     taps = wp.int32(0)
     support = wp.float32(0.0)
-    edges = wp.int32(0)
-    for corner in range(4):
-        cx = wp.clamp(left + (corner & 1), 0, source.id.shape[1] - 1)
-        cy = wp.clamp(top + (corner >> 1), 0, source.id.shape[0] - 1)
-        edge = source.edge[cy, cx] != wp.uint8(0)
-        if same_surface(source, cx, cy, id, depth) and (target_edge != wp.uint8(0) or not edge):
-            taps |= 1 << corner
-            support += corner_weight(x, y, left + (corner & 1), top + (corner >> 1))
-        if edge:
-            edges += 1
+    for j in range(4):
+        for i in range(4):
+            cx = wp.clamp(left - 1 + i, 0, source.id.shape[1] - 1)
+            cy = wp.clamp(top - 1 + j, 0, source.id.shape[0] - 1)
+            pure = source.edge[cy, cx] == wp.uint8(0)
+            if same_surface(source, cx, cy, id, depth) and (target_edge != wp.uint8(0) or pure):
+                taps |= 1 << (4 * j + i)
+                if (i == 1 or i == 2) and (j == 1 or j == 2):
+                    support += corner_weight(x, y, left - 1 + i, top - 1 + j)
     if support < MIN_SUPPORT:
         return 0
-    if taps == CORNER_TAPS and edges == 0:
-        # All eight neighbours of each corner show its surface: those are the sixteen pixels.
-        taps |= SMOOTH_TAPS
-        if is_roomy(source, left, top):
-            taps |= ROOMY_TAPS
+    if (taps & CORNER_TAPS) == CORNER_TAPS and not has_edge(source, left, top, 0):
+        # All eight neighbours of each corner show its surface, however much its depth changes: those are the sixteen.
+        return ALL_TAPS
     return taps
 
 
@@ -117,5 +116,7 @@ def find_links(
             link.dx = wp.int16(dx)
             link.dy = wp.int16(dy)
             link.weight = wp.uint8(wp.round(trust * OWN_WEIGHT))
-            link.taps = wp.uint8(taps)
+            link.taps = wp.uint16(taps)
+            if taps == ALL_TAPS and not has_edge(source, int(wp.floor(sx)), int(wp.floor(sy)), 1):
+                link.roomy = wp.uint8(1)
     links_out[y, x] = link

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import warp as wp
 
-from .gather import CORNER_TAPS, SMOOTH_TAPS, gather
+from .gather import ALL_TAPS, gather
 
 wp.set_module_options({"enable_backward": False})
 
@@ -31,7 +31,7 @@ def move_frame(
     place = field[y, x]
     frame_out[y, x] = wp.vec3(0.0)
     if place[2] > 0.0:
-        frame_out[y, x] = gather(frames, 0, place[0], place[1], CORNER_TAPS | SMOOTH_TAPS)
+        frame_out[y, x] = gather(frames, 0, place[0], place[1], ALL_TAPS)
 
 
 def remap(frame: np.ndarray, field: np.ndarray) -> np.ndarray:

@@ -4,14 +4,14 @@ A diffusion model renders each frame with a slightly different colour, contrast 
 pixels, and average out over a window, so every source is registered to the window's own mean, in colour and in
 place; what is left after that is noise, or an outlier.
 
-The frame itself takes part like any other source: its own warp is no truer than theirs.
+Must not know time: which sources there are, and their weights, is given.
 """
 
 import warp as wp
 
-from .gather import gather
+from .gather import ALL_TAPS, CORNER_TAPS, gather, has_tap
 from .grid import BLOCK, bell, read_grid
-from .links import ROOMY_TAPS, STEPS_PER_PIXEL, Link
+from .links import STEPS_PER_PIXEL, Link
 
 wp.set_module_options({"enable_backward": False})
 
@@ -52,6 +52,26 @@ def jacobian(links: wp.array3d[Link], k: int, x: int, y: int) -> wp.mat22:
     return matrix
 
 
+@wp.func
+def shift_taps(link: Link, columns: int, rows: int) -> int:
+    """The taps of a link after a move by whole pixels; pixels that the link knows nothing of may not be read."""
+    if columns == 0 and rows == 0:
+        return int(link.taps)
+    taps = wp.int32(0)
+    if wp.abs(columns) > 1 or wp.abs(rows) > 1:
+        return taps
+    if link.roomy != wp.uint8(0):
+        return ALL_TAPS
+    for j in range(4):
+        for i in range(4):
+            column = i + columns
+            row = j + rows
+            if column >= 0 and row >= 0 and column < 4 and row < 4:
+                if has_tap(int(link.taps), column, row):
+                    taps |= 1 << (4 * j + i)
+    return taps
+
+
 @wp.kernel
 def move_sources(
     # In:
@@ -73,11 +93,14 @@ def move_sources(
         if link.weight != wp.uint8(0):
             sx = float(x) + float(link.dx) / STEPS_PER_PIXEL
             sy = float(y) + float(link.dy) / STEPS_PER_PIXEL
-            if (int(link.taps) & ROOMY_TAPS) != 0:
-                shift = jacobian(links, k, x, y) * read_grid(shifts, k, x, y)
+            taps = int(link.taps)
+            shift = jacobian(links, k, x, y) * read_grid(shifts, k, x, y)
+            moved_taps = shift_taps(link, int(wp.floor(sx + shift[0]) - wp.floor(sx)), int(wp.floor(sy + shift[1]) - wp.floor(sy)))
+            if (moved_taps & CORNER_TAPS) != 0:
                 sx += shift[0]
                 sy += shift[1]
-            colour = gather(frames, slots[k], sx, sy, int(link.taps))
+                taps = moved_taps
+            colour = gather(frames, slots[k], sx, sy, taps)
             moved = wp.vec4(colour[0], colour[1], colour[2], falloffs[k] * float(link.weight))
         moved_out[k, y, x] = moved
 
@@ -92,8 +115,6 @@ def colour_of(moved: wp.vec4) -> wp.vec3:
 def blend_moved(
     # In:
     first_row: int,
-    frames: wp.array3d[wp.vec3],
-    own_slot: int,
     moved: wp.array3d[wp.vec4],
     casts: wp.array3d[wp.vec3],
     consensus: wp.array2d[wp.vec3],
@@ -103,26 +124,27 @@ def blend_moved(
 ) -> None:
     """Weighted mean of the moved sources less their casts; outliers from `consensus` count less.
 
-    Written as a correction of the frame itself: equal colours then give exactly that colour.
+    Written as a correction of the first source there is: equal colours then give exactly that colour. Where there is
+    no source the result is NaN.
     """
     row, x = wp.tid()
     y = first_row + row
-    own = frames[own_slot, y, x]
+    anchor = wp.vec3(wp.nan)
     total = wp.vec3(0.0)
     weight = wp.float32(0.0)
     for k in range(moved.shape[0]):
         source = moved[k, y, x]
         if source[3] > 0.0:
             colour = colour_of(source) - read_grid(casts, k, x, y)
+            if weight == 0.0:
+                anchor = colour
             trust = source[3]
             if tolerance > 0.0:
                 away = colour - consensus[y, x]
                 trust = trust / (1.0 + wp.dot(away, away) / (tolerance * tolerance))
-            total += trust * (colour - own)
+            total += trust * (colour - anchor)
             weight += trust
-    blend_out[y, x] = own
-    if weight > 0.0:
-        blend_out[y, x] = own + total / weight
+    blend_out[y, x] = anchor + total / wp.max(weight, 1.0e-20)
 
 
 @wp.func
