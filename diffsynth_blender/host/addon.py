@@ -4,9 +4,27 @@ import atexit
 
 import bpy
 
-from . import command, operators, panels, preferences, properties, pump
+from . import (
+    command,
+    deflicker_operators,
+    deflicker_properties,
+    operators,
+    panels,
+    preferences,
+    properties,
+    pump,
+    sequencer_panel,
+)
 
-CLASSES = (*properties.CLASSES, *preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+CLASSES = (
+    *properties.CLASSES,
+    *deflicker_properties.CLASSES,
+    *preferences.CLASSES,
+    *operators.CLASSES,
+    *deflicker_operators.CLASSES,
+    *panels.CLASSES,
+    *sequencer_panel.CLASSES,
+)
 
 
 def register() -> None:
@@ -14,6 +32,7 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     properties.register()
+    deflicker_properties.register()
     pump.register()
     command.register()
     if not __package__.startswith("bl_ext."):
@@ -27,6 +46,7 @@ def unregister() -> None:
     atexit.unregister(unregister)
     command.unregister()
     pump.unregister()
+    deflicker_properties.unregister()
     properties.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -1,8 +1,9 @@
-"""The whole product as three calls, for scripts inside Blender and for the bpy module.
+"""The whole product as a few calls, for scripts inside Blender and for the bpy module.
 
     job_dir = api.capture(scene, "job", settings=Settings(prompt="clay"))
     api.stylise(job_dir)
     strip = api.insert_strip(scene, job_dir)
+    api.deflicker("frames", "steady", guide_dir="render")
 
 Each blocks until it is done; the interface does the same in steps (see `pump.py`).
 """
@@ -17,6 +18,8 @@ import bpy
 
 from ..client import WorkerProcess, WorkerSession
 from ..protocol import (
+    DEFAULT_MODE,
+    DEFAULT_WINDOW,
     ERRORS,
     DiffSynthError,
     Event,
@@ -32,7 +35,7 @@ from .preferences import worker_python as find_worker_python
 from .reuse import change_settings, is_unchanged, record_origin
 from .strip import insert_strip
 
-__all__ = ["capture", "check_ready", "insert_strip", "new_session", "stylise"]
+__all__ = ["capture", "check_ready", "deflicker", "insert_strip", "new_session", "stylise"]
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package, for the worker's import path
 POLL_SECONDS = 0.05  # fast enough for a progress line, slow enough to cost nothing beside the worker
@@ -107,8 +110,71 @@ def stylise(
     Raises:
         DiffSynthError: Of the kind that says why the job did not end well; finished frames stay.
     """
+    folder = Path(job_dir).resolve()
+    return _run(lambda session: session.submit(folder, frames), worker_python, on_event, is_cancelled)
+
+
+def deflicker(
+    style_dir: Path | str,
+    output_dir: Path | str,
+    *,
+    guide_dir: Path | str | None = None,
+    job_dir: Path | str | None = None,
+    mode: str = DEFAULT_MODE,
+    window: int = DEFAULT_WINDOW,
+    device: str = "auto",
+    worker_python: Path | str | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> JobDone:
+    """Make the frames of a folder steady, or go on with it, in a worker process of its own, and wait for its end.
+
+    Files are matched by the frame number in their names. Exactly one of `guide_dir` and `job_dir` is given.
+
+    Args:
+        style_dir: The frames to make steady; in mode "keyframes" the key frames.
+        output_dir: Receives `0001.png`..., the journal and report.json.
+        guide_dir: Frames that show what moves where, such as the plain render; may be `style_dir`.
+        job_dir: A job folder, whose source frames are the guide and whose passes give the exact motion.
+        mode: "fast", "balanced", "accurate", or "keyframes": all frames from a few painted ones.
+        window: Neighbours on either side that take part [frames].
+        device: "auto", "cpu" or "cuda".
+        worker_python: As for `stylise`, as the next two.
+        on_event: Receives every progress event and finished frame.
+        is_cancelled: Asked all the time; once true, the job stops at its next frame.
+
+    Raises:
+        DiffSynthError: Of the kind that says why the job did not end well; finished frames stay.
+    """
+
+    def folder(path: Path | str | None) -> Path | None:
+        return None if path is None else Path(path).resolve()
+
+    return _run(
+        lambda session: session.submit_deflicker(
+            Path(style_dir).resolve(),
+            Path(output_dir).resolve(),
+            guide_dir=folder(guide_dir),
+            job_dir=folder(job_dir),
+            mode=mode,
+            window=window,
+            device=device,
+        ),
+        worker_python,
+        on_event,
+        is_cancelled,
+    )
+
+
+def _run(
+    submit: Callable[[WorkerSession], str],
+    worker_python: Path | str | None,
+    on_event: Callable[[Event], None] | None,
+    is_cancelled: Callable[[], bool],
+) -> JobDone:
+    """Have a worker of its own do one job, and wait for its end."""
     with new_session(worker_python) as session:
-        job_id = session.submit(Path(job_dir).resolve(), frames)
+        job_id = submit(session)
         cancel_sent = False
         while True:
             for event in session.poll():
@@ -117,7 +183,7 @@ def stylise(
                 if isinstance(event, JobFailed):
                     raise error_of(event)
                 if isinstance(event, JobCancelled):
-                    raise JobCancelledError("cancelled; the same job folder goes on where it stopped")
+                    raise JobCancelledError("cancelled; the same again goes on where it stopped")
                 if on_event:
                     on_event(event)
             if is_cancelled() and not cancel_sent:

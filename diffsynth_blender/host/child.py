@@ -1,6 +1,7 @@
-"""Capture in a Blender of its own, in the background, while the artist goes on working.
+"""Render in a Blender of its own, in the background, while the artist goes on working.
 
-The open file is saved as a temporary copy, which a second Blender opens and renders with `command.py`'s export-job.
+The open file is saved as a temporary copy, which a second Blender opens and renders with a command of `command.py`:
+export-job for a shot, export-strip for a strip of the sequencer.
 Why not render in the artist's Blender, frame after frame: in its window a render runs in a thread beside Python code
 that draws panels, and over a few dozen renders that was seen to crash Blender 4.3, to hang it, and to leave its data
 write-protected for every script. A second process also leaves scene and undo history alone by construction, and gives
@@ -47,23 +48,20 @@ _RENDERED = re.compile(r"diffsynth: render (\d+)/(\d+), frame (\d+)")
 _ERROR = "diffsynth: error: "
 
 
-class ChildCapture:
-    """A capture that runs elsewhere; ticked like `Capture`, from which it differs in nothing else.
+class ChildRender:
+    """A command that runs elsewhere and tells of its renders; ticked like `Capture`, from which it differs in nothing.
 
-    Raises CaptureError when the scene is refused; nothing has happened then.
+    Raises CaptureError, from `tick`, when the command failed.
     """
 
-    def __init__(self, scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings) -> None:
-        check_scene(scene, frames)
-        self._job_dir, self._settings = job_dir, settings
-        self._status = CaptureStatus("running", frames[0], 0, len(frames) + frames[-1] - frames[0] + 1)
+    def __init__(self, arguments: list[str], status: CaptureStatus) -> None:
+        """Start `command.run(arguments)` on a copy of the open file; `status` holds until it tells of a render."""
+        self._status = status
         self._cancelled = False
         self._lines: deque[str] = deque(maxlen=40)  # the last ones the process wrote
         self._folder = tempfile.TemporaryDirectory(prefix="diffsynth-")
         copy = str(Path(self._folder.name, "shot.blend"))
         bpy.ops.wm.save_as_mainfile(filepath=copy, copy=True)
-        arguments = ["export-job", "--output", str(job_dir), "--scene", scene.name, "--recapture"]
-        arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step), "--prompt", "later"]
         self._process = subprocess.Popen(
             _command_line(copy, _CODE.format(root=str(PACKAGE_ROOT), arguments=arguments)),
             stdin=subprocess.PIPE,
@@ -73,7 +71,7 @@ class ChildCapture:
             errors="replace",
             start_new_session=os.name == "posix",  # Ctrl-C in a terminal is the artist's Blender's alone
         )
-        self._reader = threading.Thread(target=self._read, name="DiffSynth capture", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="DiffSynth render", daemon=True)
         self._reader.start()
 
     @property
@@ -82,7 +80,7 @@ class ChildCapture:
         return self._status
 
     def tick(self) -> CaptureStatus:
-        """Look how far it is; never waits. Raises CaptureError when the capture failed."""
+        """Look how far it is; never waits. Raises CaptureError when the command failed."""
         if self._status.state == "running":
             ended = self._process.poll() is not None and not self._reader.is_alive()
             for match in filter(None, map(_RENDERED.match, list(self._lines))):
@@ -108,17 +106,20 @@ class ChildCapture:
             self._end("cancelled")
 
     def _finish(self) -> None:
-        if self._cancelled:  # even where the capture was just done: whoever cancels wants no worker started
+        if self._cancelled:  # even where it was just done: whoever cancels wants no worker started
             self._end("cancelled")
         elif self._process.returncode == 0:
             self._end("done")
-            change_settings(self._job_dir, self._settings)
+            self._rendered()
         else:
             self._end("failed")
             lines = [line for line in self._lines if line.strip()]
             told = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
             reason = told[-1] if told else f"{lines[-1] if lines else 'no message'} (exit {self._process.returncode})"
             raise CaptureError(reason.strip())
+
+    def _rendered(self) -> None:
+        """Do what follows a command that has done its work."""
 
     def _end(self, state: str) -> None:
         status = self._status
@@ -128,6 +129,30 @@ class ChildCapture:
     def _read(self) -> None:
         for line in self._process.stderr:
             self._lines.append(line)
+
+
+class ChildCapture(ChildRender):
+    """A capture in a second Blender. Raises CaptureError when the scene is refused; nothing has happened then."""
+
+    def __init__(self, scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings) -> None:
+        check_scene(scene, frames)
+        self._job_dir, self._settings = job_dir, settings
+        arguments = ["export-job", "--output", str(job_dir), "--scene", scene.name, "--recapture"]
+        arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step), "--prompt", "later"]
+        render_count = len(frames) + frames[-1] - frames[0] + 1
+        super().__init__(arguments, CaptureStatus("running", frames[0], 0, render_count))
+
+    def _rendered(self) -> None:
+        change_settings(self._job_dir, self._settings)
+
+
+class ChildStripRender(ChildRender):
+    """The frames of a strip, rendered in a second Blender into a folder."""
+
+    def __init__(self, scene: bpy.types.Scene, strip_name: str, frames: range, folder: Path) -> None:
+        arguments = ["export-strip", "--scene", scene.name, "--strip", strip_name, "--output", str(folder)]
+        arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step)]
+        super().__init__(arguments, CaptureStatus("running", frames[0], 0, len(frames)))
 
 
 def _command_line(file: str, code: str) -> list[str]:

@@ -21,6 +21,9 @@ from pathlib import Path
 import bpy
 
 from ..protocol import (
+    DEFAULT_MODE,
+    DEFAULT_WINDOW,
+    DEFLICKER_MODES,
     DEVICES,
     BadJobError,
     DiffSynthError,
@@ -37,6 +40,7 @@ from . import api, movie, properties
 from .capture import CaptureStatus
 from .capture_checks import CaptureError
 from .strip import find_edit_scene
+from .strip_frames import render_strip
 
 PROGRAM = "diffsynth"
 PROGRESS_SECONDS = 2.0  # between two progress lines: readable in a farm's log
@@ -129,6 +133,35 @@ def _stylise(options: argparse.Namespace, cancelled: threading.Event) -> None:
         is_cancelled=cancelled.is_set,
     )
     _say(f"stylised: {options.output / 'output'}")
+
+
+def _deflicker(options: argparse.Namespace, cancelled: threading.Event) -> None:
+    """Run the worker on folders of frames."""
+    api.deflicker(
+        options.style,
+        options.output,
+        guide_dir=options.guide,
+        job_dir=options.job,
+        mode=options.mode,
+        window=options.window,
+        device=options.device,
+        worker_python=options.worker_python,
+        on_event=WorkerLog().show,
+        is_cancelled=cancelled.is_set,
+    )
+    _say(f"steady: {options.output}")
+
+
+def _export_strip(options: argparse.Namespace, cancelled: threading.Event) -> None:
+    """Render one strip of the sequencer into a folder."""
+
+    def show(done: int, frame: int) -> None:
+        if cancelled.is_set():
+            raise JobCancelledError("cancelled")
+        _say(f"render {done}/{len(frames)}, frame {frame}")
+
+    frames = range(options.frames[0], options.frames[1] + 1, options.step)
+    render_strip(_scene(options), options.strip, frames, options.output, show)
 
 
 def _status(options: argparse.Namespace, cancelled: threading.Event) -> None:
@@ -252,10 +285,41 @@ def _parser() -> argparse.ArgumentParser:
     _add_worker_options(resume)
     resume.set_defaults(action=_stylise)
 
+    _add_deflicker(commands)
+    strip = commands.add_parser("export-strip", help="render one strip of the sequencer into a folder of PNG files")
+    strip.add_argument("--strip", required=True, metavar="NAME", help="an image, movie, scene or meta strip")
+    strip.add_argument("--scene", metavar="NAME", help="which scene's sequencer (default: the current one)")
+    strip.add_argument("--frames", type=_frame_range, required=True, metavar="A-B", help="scene frames")
+    strip.add_argument("--step", type=int, default=1, metavar="N", help="every N-th frame")
+    strip.add_argument("--output", type=_folder, required=True, metavar="DIR", help="receives 0001.png...")
+    strip.set_defaults(action=_export_strip)
+
     status = commands.add_parser("status", help="how far a job folder is")
     status.add_argument("output", type=_folder, metavar="DIR", help="the job folder")
     status.set_defaults(action=_status)
     return parser
+
+
+def _add_deflicker(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "deflicker",
+        help="make the frames of a folder steady, without a diffusion model",
+        description=(
+            "Make flickering frames steady. Each frame is blended with its neighbours along the motion, which is read "
+            "from the passes of a job folder (exact) or found by comparing the frames of a guide. Frames are matched "
+            "by the number in their file names. The same command again goes on where it stopped."
+        ),
+    )
+    add = parser.add_argument
+    add("--style", type=_folder, required=True, metavar="DIR", help="the frames to make steady, or the key frames")
+    add("--job", type=_folder, metavar="JOB", help="a job folder: its source frames guide, its passes give the motion")
+    add("--guide", type=_folder, metavar="DIR", help="frames that show what moves where; the style folder will do")
+    add("--output", type=_folder, required=True, metavar="DIR", help="receives 0001.png..., report.json, the journal")
+    add("--mode", choices=DEFLICKER_MODES, default=DEFAULT_MODE, help="(default: %(default)s)")
+    add("--window", type=int, default=DEFAULT_WINDOW, metavar="N", help="neighbours either side (default: %(default)s)")
+    add("--device", choices=DEVICES, default="auto", help="where the worker computes")
+    _add_worker_options(parser)
+    parser.set_defaults(action=_deflicker)
 
 
 def _add_shot_options(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
-"""What differs between Blender 4.2 and 5.2 when a shot is captured, in one place.
+"""What differs between Blender 4.2 and 5.2, in one place.
 
-Knows names and numbers of Blender's versions; decides nothing about a capture. Every number was measured with the
+Knows names and numbers of Blender's versions; decides nothing. Every number was measured with the
 bpy wheels of 4.2, 4.5, 5.0 and 5.2.
 """
 
@@ -56,3 +56,11 @@ def background_depth(engine: str, clip_end: float) -> float:
     if engine in EEVEE_ENGINES and bpy.app.version < (5, 2, 0):
         return 0.99 * clip_end
     return 0.1 * CYCLES_BACKGROUND_DEPTH
+
+
+def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene | None:
+    """The scene whose strips a sequencer shows: from 5.0 on the workspace's choice, if it has made one."""
+    workspace = context.workspace
+    if hasattr(workspace, "sequencer_scene"):
+        return workspace.sequencer_scene
+    return context.scene

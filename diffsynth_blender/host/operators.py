@@ -7,6 +7,7 @@ from . import api, preferences, properties, pump
 from .capture_checks import CaptureError
 from .show import show_edit_scene
 from .strip import find_edit_scene, is_edit_scene
+from .stylisation import Stylisation
 
 
 class DIFFSYNTH_OT_stylise(bpy.types.Operator):
@@ -37,7 +38,7 @@ class DIFFSYNTH_OT_stylise(bpy.types.Operator):
             if bpy.app.background:  # timers never fire there
                 _stylise_blocking(scene, settings)
                 return {"FINISHED"}
-            stylisation = pump.Stylisation(
+            stylisation = Stylisation(
                 scene, job_dir, range(start, end + 1, step), settings, reuse_capture=chosen.reuse_capture
             )
         except (CaptureError, DiffSynthError) as error:
@@ -48,7 +49,7 @@ class DIFFSYNTH_OT_stylise(bpy.types.Operator):
 
 
 class DIFFSYNTH_OT_cancel(bpy.types.Operator):
-    """Stop the stylisation."""
+    """Stop what runs."""
 
     bl_idname = "diffsynth.cancel"
     bl_label = "Cancel"
@@ -57,7 +58,7 @@ class DIFFSYNTH_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while something runs."""
-        cls.poll_message_set("Nothing is being stylised")
+        cls.poll_message_set("Nothing is under way")
         return pump.is_running()
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -86,7 +87,7 @@ class DIFFSYNTH_OT_show_result(bpy.types.Operator):
 def _why_not(scene: bpy.types.Scene) -> str:
     """Why the scene cannot be stylised now, or "". Called at every redraw, so it looks at little."""
     if pump.is_running():
-        return "A shot is being stylised"
+        return pump.current().title
     if is_edit_scene(scene):
         return "This scene shows results; switch to the scene of the shot"
     try:

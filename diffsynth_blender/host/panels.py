@@ -7,6 +7,8 @@ import bpy
 from . import pump
 from .operators import DIFFSYNTH_OT_cancel, DIFFSYNTH_OT_show_result, DIFFSYNTH_OT_stylise
 from .strip import find_edit_scene
+from .stylisation import Stylisation
+from .work import Progress, Work
 
 
 class DIFFSYNTH_PT_stylise(bpy.types.Panel):
@@ -81,24 +83,36 @@ def _draw_sentence(layout: bpy.types.UILayout, owner: bpy.types.PropertyGroup, n
 
 
 def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The button, or the progress of what it started, and how the last one ended."""
-    stylisation = pump.current()
-    if pump.is_running():
-        progress = stylisation.progress
-        layout.progress(factor=progress.factor, text=_progress_line(progress))
-        layout.operator(DIFFSYNTH_OT_cancel.bl_idname, icon="CANCEL")
+    """The button, or the progress of what runs, and how the last stylisation ended."""
+    if draw_progress(layout):
         return
     row = layout.row()
     row.scale_y = 1.4
     row.operator(DIFFSYNTH_OT_stylise.bl_idname, icon="SHADERFX")
     if find_edit_scene(context.scene) is not None:
         layout.operator(DIFFSYNTH_OT_show_result.bl_idname, icon="SEQUENCE")
-    if stylisation is not None:
-        icon = {"done": "CHECKMARK", "cancelled": "INFO", "failed": "ERROR"}[stylisation.state]
-        _draw_text(layout, context, stylisation.message, icon)
+    draw_end(layout, context, Stylisation)
 
 
-def _progress_line(progress: pump.Progress) -> str:
+def draw_progress(layout: bpy.types.UILayout) -> bool:
+    """What runs and how far it is, with a button to stop it; nothing, and False, where nothing runs."""
+    if not pump.is_running():
+        return False
+    progress = pump.current().progress
+    layout.progress(factor=progress.factor, text=_progress_line(progress))
+    layout.operator(DIFFSYNTH_OT_cancel.bl_idname, icon="CANCEL")
+    return True
+
+
+def draw_end(layout: bpy.types.UILayout, context: bpy.types.Context, kind: type[Work]) -> None:
+    """How the last job ended, if it was of this kind."""
+    work = pump.current()
+    if isinstance(work, kind):
+        icon = {"done": "CHECKMARK", "cancelled": "INFO", "failed": "ERROR"}[work.state]
+        _draw_text(layout, context, work.message, icon)
+
+
+def _progress_line(progress: Progress) -> str:
     if not progress.seconds_left:
         return progress.text
     minutes, seconds = divmod(round(progress.seconds_left), 60)

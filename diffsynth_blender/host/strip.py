@@ -33,7 +33,7 @@ def insert_strip(shot_scene: bpy.types.Scene, job_dir: Path | str) -> bpy.types.
     edit_scene = find_edit_scene(shot_scene) or new_edit_scene(f"{shot_scene.name} Stylised", shot_scene)
     fit_edit_scene(edit_scene, shot)
     strips = strips_of(edit_scene)
-    strip = next((strip for strip in strips if _shows_folder(strip, paths[0].parent)), None)
+    strip = next((strip for strip in strips if shows_folder(strip, paths[0].parent)), None)
     if strip is None:
         channel = 1 + max((strip.channel for strip in strips), default=0)
         return new_image_strip(edit_scene, "Stylised", paths, shot.frames[0], channel)
@@ -77,7 +77,7 @@ def new_edit_scene(name: str, shot_scene: bpy.types.Scene | None = None) -> bpy.
 
 
 def fit_edit_scene(scene: bpy.types.Scene, shot: Shot) -> None:
-    """Size, speed and frame range of the shot, and the only colour settings that keep sRGB frames bit-exact.
+    """Size, speed and frame range of the shot, and its frames shown bit-exactly.
 
     Raises BadJobError when Blender runs with a colour configuration that lacks them.
     """
@@ -88,9 +88,17 @@ def fit_edit_scene(scene: bpy.types.Scene, shot: Shot) -> None:
     render.fps_base = render.fps * shot.fps[1] / shot.fps[0]  # 24000/1001 is 24 over a base of 1.001 in Blender
     render.use_border = False
     render.use_sequencer = True
-    render.dither_intensity = 0.0
     scene.frame_start, scene.frame_end = shot.frames[0], shot.frames[-1]
     scene.frame_set(shot.frames[0])
+    show_exactly(scene)
+
+
+def show_exactly(scene: bpy.types.Scene) -> None:
+    """The only colour settings that keep sRGB frames in a sequencer bit-exact.
+
+    Raises BadJobError when Blender runs with a colour configuration that lacks them.
+    """
+    scene.render.dither_intensity = 0.0
     view = scene.view_settings
     try:
         scene.display_settings.display_device = "sRGB"
@@ -139,7 +147,7 @@ def update_image_strip(strip: bpy.types.ImageStrip, paths: list[Path], frame_sta
     strip.invalidate_cache("RAW")  # the files may have changed under the same names
 
 
-def _shows_folder(strip: bpy.types.Strip, folder: Path) -> bool:
+def shows_folder(strip: bpy.types.Strip, folder: Path) -> bool:
     """Whether this is an image strip of that folder, however the path to it is written."""
     return strip.type == "IMAGE" and Path(bpy.path.abspath(strip.directory)).resolve() == folder
 

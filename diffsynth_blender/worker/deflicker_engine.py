@@ -14,7 +14,7 @@ from ..motion.clip import Clip
 from ..protocol import DeviceMissingError, Job
 from .deflicker_frames import FrameFiles
 from .deflicker_plan import DeflickerPlan
-from .inputs import read_frame_passes
+from .inputs import objects_reader, read_frame_passes
 
 
 def choose_device(wanted: str) -> str:
@@ -96,5 +96,6 @@ def clip_of(job: Job, job_dir: Path, frames: list[int], device: str) -> Clip:
         height=shot.height,
         background_depth=shot.background_depth,
         sample_offset=shot.sample_offset,
+        objects=objects_reader(job, job_dir),
         device=device,
     )

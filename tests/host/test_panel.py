@@ -9,6 +9,8 @@ import pytest
 from diffsynth_blender.host import addon, properties, pump, show, strip
 from diffsynth_blender.host.capture_checks import CaptureError
 from diffsynth_blender.host.child import ChildCapture
+from diffsynth_blender.host.stylisation import Stylisation
+from diffsynth_blender.host.work import Progress
 from diffsynth_blender.protocol import BadJobError, Settings, load_job, output_path
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker
@@ -25,12 +27,12 @@ def scene(tmp_path, monkeypatch):
     addon.unregister()
 
 
-def start(scene: bpy.types.Scene, job_dir, prompt: str = "clay", **options: object) -> pump.Stylisation:
+def start(scene: bpy.types.Scene, job_dir, prompt: str = "clay", **options: object) -> Stylisation:
     frames = range(scene.frame_start, scene.frame_end + 1)
-    return pump.Stylisation(scene, job_dir, frames, Settings(prompt=prompt), **options)
+    return Stylisation(scene, job_dir, frames, Settings(prompt=prompt), **options)
 
 
-def run_until(stylisation: pump.Stylisation, condition, seconds: float = 60.0) -> list[pump.Progress]:
+def run_until(stylisation: Stylisation, condition, seconds: float = 60.0) -> list[Progress]:
     """Tick as the timer does, and return every progress shown."""
     shown = []
     deadline = time.monotonic() + seconds
@@ -43,7 +45,7 @@ def run_until(stylisation: pump.Stylisation, condition, seconds: float = 60.0) -
     return shown
 
 
-def is_over(stylisation: pump.Stylisation):
+def is_over(stylisation: Stylisation):
     return lambda: stylisation.state != "running"
 
 

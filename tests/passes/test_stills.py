@@ -98,7 +98,7 @@ def test_damage_is_named(tmp_path):
     with pytest.raises(PassError, match="8x8 px, the others are 9x8 px"):
         read_still(path, width=9, height=8)
     for look in (inspect, lambda missing: read_still(missing, width=8, height=8)):
-        with pytest.raises(PassError, match="2.png: no such file"):
+        with pytest.raises(PassError, match=r"2\.png: no such file"):
             look(tmp_path / "2.png")
 
 
