@@ -34,8 +34,8 @@ def ratio(seconds: dict[str, list[float]], over: str, under: str) -> float:
     return statistics.median(a / b for a, b in zip(seconds[over], seconds[under], strict=True))
 
 
-def write_bench(name: str, rows: list[dict[str, object]], ratios: dict[str, float]) -> None:
-    """Write build/bench/NAME.json and print its table."""
+def write_bench(name: str, rows: list[dict[str, object]], ratios: dict[str, float], *, quiet: bool = False) -> None:
+    """Write build/bench/NAME.json and print its table, or only its ratios where the rows are shown already."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -44,7 +44,7 @@ def write_bench(name: str, rows: list[dict[str, object]], ratios: dict[str, floa
     value = {"machine": machine, "commit": commit.stdout.strip(), "rows": rows, "ratios": ratios}
     (OUTPUT / f"{name}.json").write_text(json.dumps(value, indent=1) + "\n")
     print(f"\n{name} ({machine})")
-    for row in rows:
+    for row in () if quiet else rows:
         print(
             "  "
             + "  ".join(

@@ -97,7 +97,8 @@ def _blades(studio: Studio, paint: Paint, roots: np.ndarray, rng: np.random.Gene
     reach = (tall * rng.uniform(0.16, 0.3, count))[:, None] * height**2
     bend = np.stack([reach, 0.35 * reach, -0.35 * reach], axis=-1)
     cosine, sine = (
-        np.repeat((bend * wave(phase)[:, None, None])[:, :, None], 2, axis=2).reshape(-1, 3) for wave in (np.cos, np.sin)
+        np.repeat((bend * wave(phase)[:, None, None])[:, :, None], 2, axis=2).reshape(-1, 3)
+        for wave in (np.cos, np.sin)
     )
     _sway(item, cosine, sine, turns=1.3)
 

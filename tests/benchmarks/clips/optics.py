@@ -173,4 +173,3 @@ def _add_mist(studio: Studio) -> None:
         offset.default_value = (-1.1 * t, 0.2 * t, 0.25 * t)
 
     animate(pose, (offset, "default_value"))
-

@@ -11,19 +11,30 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import bpy
 
 from diffsynth_blender.demo import shapes
-from diffsynth_blender.host import api
-from diffsynth_blender.protocol import JOB_FILE, Settings
+from diffsynth_blender.host import (
+    api,
+    cameras,
+    capture,
+    capture_frame,
+    capture_objects,
+    capture_passes,
+    capture_shot,
+    cryptomatte,
+)
+from diffsynth_blender.protocol import JOB_FILE, Settings, job
 
 from . import deforming, optics, rigid, studio
 
 SCENES = {"rigid": rigid, "deforming": deforming, "optics": optics}
 ROOT = Path(__file__).resolve().parents[3]
 CLIPS = ROOT / "build" / "bench" / "clips"
-STAMP = "scene.sha256"
+CAPTURE_CODE = [job, cameras, capture, capture_frame, capture_objects, capture_passes, capture_shot, cryptomatte]
+"""What decides the files of a captured shot."""
 
 
 def main() -> None:
@@ -44,22 +55,32 @@ def main() -> None:
 def render_clip(name: str) -> None:
     """Make what is missing of a clip."""
     folder = CLIPS / name
-    digest = code_digest(name)
-    stamp = folder / STAMP
-    if folder.exists() and not (stamp.is_file() and stamp.read_text() == digest):
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(digest)
     started = time.monotonic()
-    if not (folder / JOB_FILE).is_file():
+    scene_code = [shapes, studio, SCENES[name]]
+    if begin(folder, "guide", [*scene_code, *CAPTURE_CODE]) or not (folder / JOB_FILE).is_file():
         settings = Settings(prompt=f"benchmark: {name}")
         api.capture(SCENES[name].build("guide"), folder, settings=settings, overwrite=True, on_status=_show)
+    if begin(folder, "truth", scene_code):
+        shutil.rmtree(folder / "truth", ignore_errors=True)
     missing = [f for f in range(1, studio.FRAMES + 1) if not truth_path(folder, f).is_file()]
     scene = SCENES[name].build("truth") if missing else None
     for frame in missing:
         render_still(scene, frame, truth_path(folder, frame))
         print(f"{name}: truth of frame {frame}", file=sys.stderr, flush=True)
     print(f"{folder}: {time.monotonic() - started:.0f} s")
+
+
+def begin(folder: Path, look: str, code: list[ModuleType]) -> bool:
+    """Note which code makes a look of a clip from now on; whether that is other code than before."""
+    digest = hashlib.sha256(bpy.app.version_string.encode())
+    for module in code:
+        digest.update(Path(module.__file__).read_bytes())
+    stamp = folder / f"{look}.sha256"
+    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(digest.hexdigest())
+    return True
 
 
 def truth_path(folder: Path, frame: int) -> Path:
@@ -77,14 +98,6 @@ def render_still(scene: bpy.types.Scene, frame: int, path: Path) -> None:
     scene.render.filepath = str(writing)
     bpy.ops.render.render(write_still=True)
     writing.replace(path)
-
-
-def code_digest(name: str) -> str:
-    """SHA-256 (hexadecimal) of the code and the Blender that make a clip."""
-    digest = hashlib.sha256(bpy.app.version_string.encode())
-    for module in (shapes, studio, SCENES[name]):
-        digest.update(Path(module.__file__).read_bytes())
-    return digest.hexdigest()
 
 
 def _show(status: api.CaptureStatus) -> None:

@@ -96,7 +96,11 @@ def _add_train(studio: Studio) -> None:
                 wheels.append(wheel)
 
     car(0.0, 1.25)
-    studio.shape("cylinder", (0.55, 0.55, 1.0), ENGINE, (-0.2, 0, 0.62), parent=train).rotation_euler = (0, np.pi / 2, 0)
+    studio.shape("cylinder", (0.55, 0.55, 1.0), ENGINE, (-0.2, 0, 0.62), parent=train).rotation_euler = (
+        0,
+        np.pi / 2,
+        0,
+    )
     studio.box((0.5, 0.52, 0.72), ENGINE, (-0.38, 0, 0.4), name="Cab", parent=train)
     studio.box((0.62, 0.62, 0.06), ROOF, (-0.38, 0, 1.12), name="Cab roof", parent=train)
     studio.shape("cylinder", (0.2, 0.2, 0.42), WHEEL, (0.42, 0, 0.8), parent=train)
