@@ -31,8 +31,11 @@ class NearestNeighbourField(NamedTuple):
 Field = tuple[wp.array, wp.array]
 """Positions and errors, vec2 and float, shape (B * H, W) each."""
 
-REACH = 8
+REACH = 4
 """Radius of the first random candidate at every level but the coarsest [px]; the coarser level has seen the rest."""
+
+COARSEST_EFFORT = 4
+"""How many times as many rounds the coarsest level gets."""
 
 
 class PatchMatcher:
@@ -163,12 +166,17 @@ class PatchMatcher:
                 ],
                 outputs=field,
             )
-            reach = max(level.source_size) if index == len(levels) - 1 else REACH
-            for iteration in range(self.options.iterations):
+            reach, search_count, iterations = REACH, self.options.search_count, self.options.iterations
+            if index == len(levels) - 1:
+                reach = max(level.source_size)
+                # Down to a radius of one pixel: nothing is known here yet, and pixels are few.
+                search_count = max(search_count, reach.bit_length())
+                iterations *= COARSEST_EFFORT
+            for iteration in range(iterations):
                 self._launch(
                     kernels.improve,
                     level,
-                    inputs=[self._key(index, iteration + 1), reach, self.options.search_count, *field],
+                    inputs=[self._key(index, iteration + 1), reach, search_count, *field],
                     outputs=spare,
                 )
                 field, spare = spare, field

@@ -18,7 +18,7 @@ class MatchOptions:
     """Rounds of propagation and random search at every pyramid level."""
     search_count: int = 3
     """Random candidates of a pixel in a round; each is drawn from half the radius of the one before."""
-    coarsest: int = 24
+    coarsest: int = 16
     """Shorter side of the coarsest pyramid level [px], at least; a smaller picture has one level."""
     subpixel: bool = True
     """Refine positions to fractions of a pixel; else they are whole numbers wherever a match was searched."""

@@ -148,7 +148,8 @@ def start_level(
     best_error = NO_MATCH
     for k in range(3):
         candidate = donors_in[row, x]
-        if k == 0 and round_initial != 0:
+        # Rounding would make a pixel out of NaN.
+        if k == 0 and round_initial != 0 and in_source(pair, candidate):
             candidate = nearest_pixel(pair, candidate)
         if k == 1:
             across = carried(float(x), pair.width, pair.source_width)
