@@ -1,5 +1,7 @@
 """What the button Deflicker does: check, start, tell. The work itself is in deflickering.py."""
 
+from __future__ import annotations
+
 import bpy
 
 from ..protocol import DiffSynthError

@@ -33,7 +33,7 @@ def inspect(path: Path) -> Still:
     try:
         with Image.open(path) as image:
             grey16 = image.mode.startswith("I;16")
-            return Still(*image.size, 16 if grey16 or _is_png16(path) else 8)
+            return Still(image.width, image.height, 16 if grey16 or _is_png16(path) else 8)
     except FileNotFoundError as error:
         raise PassError(f"{path}: no such file: restore it, or choose another folder") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -1,5 +1,7 @@
 """A strip made steady from the sequencer, by the real worker: its frames, its place, its guides, its end."""
 
+from __future__ import annotations
+
 import itertools
 import json
 import os
@@ -290,7 +292,7 @@ class Layout:
     def __init__(self) -> None:
         self.drawn: set[str] = set()
 
-    def column(self, **_: object) -> "Layout":
+    def column(self, **_: object) -> Layout:
         """A part of it is it."""
         return self
 
