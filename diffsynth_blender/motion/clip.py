@@ -22,7 +22,7 @@ import warp as wp
 
 from ..bands import Bands
 from ..passes.exr import ExactPasses
-from . import kernels, rigid_kernels
+from . import finish_kernels, kernels, rigid_kernels
 from .cameras import CameraLike, background_homography
 from .composition import Composition
 from .pass_frames import PassFrames
@@ -86,7 +86,7 @@ class Clip:
         self.width = width
         self.height = height
         self.bands = Bands(device, threads=threads)
-        self.bands.load(kernels)
+        self.bands.load(kernels, finish_kernels)
         self._sample_offset = sample_offset
         self._pass_frames = PassFrames(
             reader,
@@ -179,7 +179,7 @@ class Clip:
         )
         finished = self._empty()
         self._launch(
-            kernels.finish_trace,
+            finish_kernels.finish_trace,
             [self.surfaces(target), self.surfaces(source), wp.mat33d(*matrix.ravel().tolist()), trace],
             [finished],
         )

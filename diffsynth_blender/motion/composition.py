@@ -8,10 +8,12 @@ from ..bands import Bands
 from . import kernels
 from .pass_frames import PassFrames
 
-MAX_RETURN_ERROR = 0.5
+MAX_RETURN_ERROR = 0.2
 """Largest distance [px] between a pixel and where its counterpart's motion leads back to.
 
-Exact vectors of one surface return to within 0.05 px; half a pixel is where another pixel begins.
+Exact vectors of one surface return to within 0.05 px, but for the rims of round objects, where a pixel spans much of
+the surface. Over 16 frames of two turning balls, 192x128 px, against the closed form, precision and recall of the
+visibility are 0.993 and 0.979 with 0.5, 0.999 and 0.974 with 0.2, 0.9997 and 0.969 with 0.1.
 """
 
 

@@ -317,34 +317,6 @@ def is_seen(frame: Surfaces, x: float, y: float, id: int, depth: float) -> bool:
 
 
 @wp.kernel
-def finish_trace(
-    # In:
-    first_row: int,
-    target: Surfaces,
-    source: Surfaces,
-    homography: wp.mat33d,
-    trace_in: wp.array2d[wp.vec4],
-    # Out:
-    trace_out: wp.array2d[wp.vec4],
-) -> None:
-    """See which of the points that could be followed are visible, and fill in the background, by cameras alone."""
-    row, x = wp.tid()
-    y = first_row + row
-    trace = trace_in[y, x]
-    id = target.id[y, x]
-    if id == BACKGROUND:
-        trace = wp.vec4(float(x), float(y), target.depth[y, x], 0.0)
-        there = homography * wp.vec3d(wp.float64(x), wp.float64(y), wp.float64(1.0))
-        if there[2] > wp.float64(1.0e-9):
-            trace = wp.vec4(float(there[0] / there[2]), float(there[1] / there[2]), trace[2], 1.0)
-    visible = wp.float32(0.0)
-    if trace[3] > 0.0 and in_picture(trace[0], trace[1], shape_of(source)):
-        if is_seen(source, trace[0], trace[1], id, trace[2]):
-            visible = 1.0
-    trace_out[y, x] = wp.vec4(trace[0], trace[1], trace[2], visible)
-
-
-@wp.kernel
 def write_field(
     # In:
     first_row: int,

@@ -5,7 +5,7 @@ Positions are computed in float64 from a pixel's depth, and rounded once. Must n
 
 import warp as wp
 
-from .kernels import Surfaces, in_picture, is_seen, motion_of, shape_of
+from .kernels import Surfaces, in_picture, inside, is_seen, motion_of, shape_of
 
 wp.set_module_options({"enable_backward": False})
 
@@ -57,6 +57,45 @@ def moved(movements: Movements, place: int, x: int, y: int, depth: float) -> wp.
     return wp.vec4(float(there[0] / there[2]), float(there[1] / there[2]), float(there[3]), 1.0)
 
 
+@wp.func
+def step_along(target: Surfaces, movements: Movements, place: int, x: int, y: int, dx: int, dy: int) -> wp.vec3:
+    """Change of the place in the other frame to the neighbour on a line, (x, y) [px], and 1; zeros where unknown.
+
+    To the side where the depth changes less: the other one may be another part of the object.
+    """
+    depth = target.depth[y, x]
+    least = target.tolerance[y, x]
+    sign = wp.int32(0)
+    for side in range(-1, 2, 2):
+        cx = x + side * dx
+        cy = y + side * dy
+        if inside(cx, cy, shape_of(target)):
+            if target.id[cy, cx] == target.id[y, x]:
+                step = wp.abs(target.depth[cy, cx] - depth)
+                if step <= least:
+                    least = step
+                    sign = side
+    if sign == 0:
+        return wp.vec3(0.0)
+    cx = x + sign * dx
+    cy = y + sign * dy
+    here = moved(movements, place, x, y, depth)
+    there = moved(movements, place, cx, cy, target.depth[cy, cx])
+    if there[3] == 0.0:
+        return wp.vec3(0.0)
+    return wp.vec3(float(sign) * (there[0] - here[0]), float(sign) * (there[1] - here[1]), 1.0)
+
+
+@wp.func
+def is_turned_over(target: Surfaces, movements: Movements, place: int, x: int, y: int) -> bool:
+    """Whether the other frame sees the surface of a pixel from behind: what it shows there is another part of it."""
+    across = step_along(target, movements, place, x, y, 1, 0)
+    down = step_along(target, movements, place, x, y, 0, 1)
+    if across[2] == 0.0 or down[2] == 0.0:
+        return False
+    return across[0] * down[1] - across[1] * down[0] <= 0.0
+
+
 @wp.kernel
 def find_residual(
     # In:
@@ -102,5 +141,7 @@ def trace_rigid(
     there = moved(movements, place, x, y, target.depth[y, x])
     trace_out[y, x] = wp.vec4(there[0], there[1], there[2], 0.0)
     if there[3] > 0.0 and in_picture(there[0], there[1], shape_of(source)):
-        if is_seen(source, there[0], there[1], target.id[y, x], there[2]):
+        if is_seen(source, there[0], there[1], target.id[y, x], there[2]) and not is_turned_over(
+            target, movements, place, x, y
+        ):
             trace_out[y, x] = wp.vec4(there[0], there[1], there[2], 1.0)

@@ -1,7 +1,7 @@
-"""A scene whose every pass is known in closed form: rectangles that move rigidly, one pinhole camera.
+"""A scene whose every pass is known in closed form: rectangles and balls that move rigidly or stretch, one camera.
 
-Slow and obvious numpy: each pixel's ray meets each rectangle's plane. Nothing here is shared with
-the product, so that agreement means something.
+Slow and obvious numpy: each pixel's ray meets each shape. Nothing here is shared with the product, so that agreement
+means something.
 """
 
 from __future__ import annotations
@@ -35,7 +35,41 @@ class Rectangle:
     colour: Callable[[np.ndarray], np.ndarray]
     """Colours (N, 3) in [0, 1] at local points (N, 2)."""
     stretch: Callable[[float], tuple[float, float]] = lambda frame: (1.0, 1.0)
-    """How much the rectangle is stretched along its x and y at a frame, which no matrix knows of."""
+    """How much the shape is stretched along its x and y at a frame, which no matrix knows of."""
+
+    def meet(self, start: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Return the multiples (N,) of `step` (N, 3) after which rays from `start` (N, 3) hit the shape; or NaN."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance = -start[:, 2] / step[:, 2]
+            points = start + distance[:, None] * step
+            return np.where((np.abs(points[:, :2]) <= self.half).all(axis=-1), distance, np.nan)
+
+    def normal(self, points: np.ndarray) -> np.ndarray:
+        """Return local normals (N, 3) at local points (N, 3)."""
+        return np.broadcast_to([0.0, 0.0, 1.0], points.shape)
+
+
+@dataclass(frozen=True)
+class Ball:
+    """The sphere of radius 1, moved and scaled by `pose(frame)`."""
+
+    object_id: int
+    pose: Callable[[float], np.ndarray]
+    """Object to world, (4, 4), at a frame."""
+    colour: Callable[[np.ndarray], np.ndarray]
+    """Colours (N, 3) in [0, 1] at local points (N, 2), seen along z."""
+    stretch: Callable[[float], tuple[float, float]] = lambda frame: (1.0, 1.0)
+    """How much the shape is stretched along its x and y at a frame, which no matrix knows of."""
+
+    def meet(self, start: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Return the multiples (N,) of `step` (N, 3) after which rays from `start` (N, 3) hit the shape; or NaN."""
+        a, b, c = (step * step).sum(-1), (start * step).sum(-1), (start * start).sum(-1) - 1.0
+        with np.errstate(invalid="ignore"):
+            return (-b - np.sqrt(b * b - a * c)) / a
+
+    def normal(self, points: np.ndarray) -> np.ndarray:
+        """Return local normals (N, 3) at local points (N, 3)."""
+        return points
 
 
 def move(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
@@ -80,15 +114,23 @@ def waves(seed: int, scale: float = 1.0) -> Callable[[np.ndarray], np.ndarray]:
     return colour
 
 
+def box(width: int, height: int, half_width: float, depth: float = 1000.0) -> np.ndarray:
+    """Return an orthographic projection that sees `half_width` to either side [scene units]."""
+    matrix = np.diag([1.0 / half_width, width / height / half_width, -2.0 / depth, 1.0])
+    matrix[2, 3] = -1.0
+    return matrix
+
+
 @dataclass(frozen=True)
 class Scene:
-    """Rectangles and a camera at every frame."""
+    """Shapes and a camera at every frame."""
 
     width: int
     height: int
-    rectangles: tuple[Rectangle, ...]
+    rectangles: tuple[Rectangle | Ball, ...]
     camera_to_world: Callable[[float], np.ndarray]
     projection: np.ndarray
+    """Perspective (`lens`) or orthographic (`box`), shifted or not."""
     sky: Callable[[np.ndarray], np.ndarray]
     """Colours (N, 3) of directions (N, 3)."""
     sample_offset: tuple[float, float] = (0.0, 0.0)
@@ -101,45 +143,60 @@ class Scene:
         """Return array coordinates (N, 2) of world points (N, 3) as the passes see them."""
         camera = self.camera(frame)
         view = points @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
-        x = self.projection[0, 0] * view[:, 0] / -view[:, 2]
-        y = self.projection[1, 1] * view[:, 1] / -view[:, 2]
-        column = (x + 1.0) / 2.0 * self.width - 0.5 - self.sample_offset[0]
-        row = (1.0 - y) / 2.0 * self.height - 0.5 - self.sample_offset[1]
+        clip = view @ self.projection[:, :3].T + self.projection[:, 3]
+        column = (clip[:, 0] / clip[:, 3] + 1.0) / 2.0 * self.width - 0.5 - self.sample_offset[0]
+        row = (1.0 - clip[:, 1] / clip[:, 3]) / 2.0 * self.height - 0.5 - self.sample_offset[1]
         return np.stack([column, row], axis=-1)
+
+    def rays(self, pixels: np.ndarray, frame: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return world origins and directions, (N, 3) each, through array coordinates (N, 2).
+
+        A direction is as long as one unit of depth, and an origin has depth 0.
+        """
+        x = (pixels[:, 0] + 0.5 + self.sample_offset[0]) / self.width * 2.0 - 1.0
+        y = 1.0 - (pixels[:, 1] + 0.5 + self.sample_offset[1]) / self.height * 2.0
+        ones, zeros = np.ones_like(x), np.zeros_like(x)
+        turn = self.camera_to_world(frame)
+        if self.projection[3, 3] == 1.0:
+            start = np.stack([x, y, zeros], axis=-1) - np.append(self.projection[:2, 3], 0.0)
+            start /= (self.projection[0, 0], self.projection[1, 1], 1.0)
+            step = np.stack([zeros, zeros, -ones], axis=-1)
+        else:
+            start = np.zeros((len(x), 3))
+            # A shift moves the picture in proportion to depth, which is -z.
+            step = np.stack([x + self.projection[0, 2], y + self.projection[1, 2], -ones], axis=-1)
+            step /= (self.projection[0, 0], self.projection[1, 1], 1.0)
+        return start @ turn[:3, :3].T + turn[:3, 3], step @ turn[:3, :3].T
 
     def directions(self, pixels: np.ndarray, frame: float) -> np.ndarray:
         """Return world directions (N, 3) through array coordinates (N, 2); depth 1 along the axis."""
-        x = (pixels[:, 0] + 0.5 + self.sample_offset[0]) / self.width * 2.0 - 1.0
-        y = 1.0 - (pixels[:, 1] + 0.5 + self.sample_offset[1]) / self.height * 2.0
-        view = np.stack([x / self.projection[0, 0], y / self.projection[1, 1], -np.ones_like(x)], axis=-1)
-        return view @ self.camera_to_world(frame)[:3, :3].T
+        return self.rays(pixels, frame)[1]
 
     def cast(self, pixels: np.ndarray, frame: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return (depth (N,), rectangle index or -1 (N,), local point (N, 2)) at `pixels` (N, 2)."""
-        origin = self.camera_to_world(frame)[:3, 3]
-        rays = self.directions(pixels, frame)
+        """Return (depth (N,), index of the shape or -1 (N,), local point (N, 3)) at `pixels` (N, 2)."""
+        origins, rays = self.rays(pixels, frame)
         depth = np.full(len(pixels), np.inf)
         hit = np.full(len(pixels), -1)
-        local = np.zeros((len(pixels), 2))
-        for index, rectangle in enumerate(self.rectangles):
-            inverse = np.linalg.inv(rectangle.pose(frame))
-            start = inverse[:3, :3] @ origin + inverse[:3, 3]
-            step = rays @ inverse[:3, :3].T
-            with np.errstate(divide="ignore", invalid="ignore"):
-                distance = -start[2] / step[:, 2]
-                points = (start[:2] + distance[:, None] * step[:, :2]) / rectangle.stretch(frame)
+        local = np.zeros((len(pixels), 3))
+        for index, shape in enumerate(self.rectangles):
+            inverse = np.linalg.inv(shape.pose(frame))
+            unstretch = 1.0 / np.append(shape.stretch(frame), 1.0)
+            start = (origins @ inverse[:3, :3].T + inverse[:3, 3]) * unstretch
+            step = rays @ inverse[:3, :3].T * unstretch
+            distance = shape.meet(start, step)
+            with np.errstate(invalid="ignore"):
                 near = (distance > 0.1) & (distance < depth)
-                near &= (np.abs(points) <= rectangle.half).all(axis=-1)
-            depth[near], hit[near], local[near] = distance[near], index, points[near]
+            depth[near], hit[near] = distance[near], index
+            local[near] = start[near] + distance[near, None] * step[near]
         return depth, hit, local
 
     def world(self, hit: np.ndarray, local: np.ndarray, frame: float) -> np.ndarray:
-        """Return world points (N, 3) of local points on their rectangles at a frame."""
+        """Return world points (N, 3) of local points on their shapes at a frame."""
         points = np.zeros((len(hit), 3))
-        for index, rectangle in enumerate(self.rectangles):
+        for index, shape in enumerate(self.rectangles):
             mine = hit == index
-            pose = rectangle.pose(frame)
-            points[mine] = (local[mine] * rectangle.stretch(frame)) @ pose[:3, :2].T + pose[:3, 3]
+            pose = shape.pose(frame)
+            points[mine] = (local[mine] * np.append(shape.stretch(frame), 1.0)) @ pose[:3, :3].T + pose[:3, 3]
         return points
 
     def grid(self) -> np.ndarray:
@@ -149,28 +206,30 @@ class Scene:
 
     def passes(self, frame: int) -> ExactPasses:
         """Return the exact passes in Blender's conventions."""
-        shape = (self.height, self.width)
+        size = (self.height, self.width)
         depth, hit, local = self.cast(self.grid(), frame)
         seen = hit >= 0
         now = self.world(hit, local, frame)
         normal = np.zeros((len(hit), 3))
         vector = np.zeros((len(hit), 4))
         ids = np.zeros(len(hit), np.int32)
-        for index, rectangle in enumerate(self.rectangles):
-            facing = rectangle.pose(frame)[:3, 2]
-            away = (now[hit == index] - self.camera_to_world(frame)[:3, 3]) @ facing > 0.0
-            normal[hit == index] = np.where(away[:, None], -facing, facing)
-            ids[hit == index] = rectangle.object_id
+        for index, shape in enumerate(self.rectangles):
+            mine = hit == index
+            facing = shape.normal(local[mine]) @ np.linalg.inv(shape.pose(frame))[:3, :3]
+            facing /= np.linalg.norm(facing, axis=-1, keepdims=True)
+            away = (self.directions(self.grid()[mine], frame) * facing).sum(-1) > 0.0
+            normal[mine] = np.where(away[:, None], -facing, facing)
+            ids[mine] = shape.object_id
         at = self.project(now[seen], frame)
         before = self.project(self.world(hit, local, frame - 1)[seen], frame - 1)
         after = self.project(self.world(hit, local, frame + 1)[seen], frame + 1)
         vector[seen] = np.concatenate([before - at, at - after], axis=-1) * (1, -1, 1, -1)
         return ExactPasses(
-            depth=np.where(seen, depth, 1e10).astype(np.float32).reshape(shape),
-            normal=normal.astype(np.float32).reshape(*shape, 3),
-            vector=vector.astype(np.float32).reshape(*shape, 4),
-            position=np.where(seen[:, None], now, 0.0).astype(np.float32).reshape(*shape, 3),
-            object_id=ids.reshape(shape),
+            depth=np.where(seen, depth, 1e10).astype(np.float32).reshape(size),
+            normal=normal.astype(np.float32).reshape(*size, 3),
+            vector=vector.astype(np.float32).reshape(*size, 4),
+            position=np.where(seen[:, None], now, 0.0).astype(np.float32).reshape(*size, 3),
+            object_id=ids.reshape(size),
         )
 
     def objects(self, frame: int) -> dict[int, np.ndarray]:
@@ -187,15 +246,16 @@ class Scene:
                 pixels = self.grid() + np.array([dx, dy])
                 _, hit, local = self.cast(pixels, frame)
                 colours = self.sky(self.directions(pixels, frame))
-                for index, rectangle in enumerate(self.rectangles):
-                    colours[hit == index] = rectangle.colour(local[hit == index])
+                for index, shape in enumerate(self.rectangles):
+                    colours[hit == index] = shape.colour(local[hit == index, :2])
                 total += colours
         return (total / samples**2).reshape(self.height, self.width, 3).astype(np.float32)
 
     def field(self, target: int, source: int) -> np.ndarray:
         """Return the true correspondence (H, W, 3): x, y in the source frame, visible 1 or 0.
 
-        A point is visible if the ray through its own image in the source frame meets it first.
+        A point is visible if the ray through its own image in the source frame meets it first: the exact position
+        decides, not the pixel that it falls into. A camera sees no farther than the pixels' outer borders.
         """
         pixels = self.grid()
         _, hit, local = self.cast(pixels, target)
