@@ -20,10 +20,11 @@ STEP_ERROR = 0.05
 """How far [px] a vector may be from the matrices' prediction."""
 STEP_SHARE = 0.95
 """Share of an object's pixels that must be that close."""
-DRIFT = 0.25
+DRIFT = 0.1
 """Mean residuals of an object may add up to this much [px] between two frames.
 
-A mesh that deforms slowly stays below STEP_ERROR at every step and still goes astray over many of them.
+A mesh that deforms slowly stays below STEP_ERROR at every step and still goes astray over many of them. Residuals of
+rigid objects are 0.00001 px in Cycles and 0.003 px in EEVEE.
 """
 
 

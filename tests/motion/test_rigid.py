@@ -84,7 +84,7 @@ def test_what_leaves_the_frame_and_comes_back_is_found_again():
     assert (shortcut[card][:, 2] > 0).mean() > 0.97 and not composed[card][:, 2].any()
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.004])
+@pytest.mark.parametrize("rate", [0.05, 0.004, 0.002])
 def test_a_deforming_surface_is_never_moved_by_its_matrix(rate):
     """A card with a matrix that also stretches: fast enough to fail at one step, or slowly over all of them."""
     card = Rectangle(
@@ -95,7 +95,8 @@ def test_a_deforming_surface_is_never_moved_by_its_matrix(rate):
         lambda frame: (1.0 + rate * frame, 1.0),
     )
     scene = card_scene(card)
-    for target, source in ((0, 10), (10, 0)):
+    pairs = [(0, 10), (10, 0)] + [(4, 5), (5, 4)] * (rate > 0.01)
+    for target, source in pairs:
         shortcut, composed = both_fields(scene, target, source)
         on_card = scene.passes(target + 1).object_id == 2
         np.testing.assert_array_equal(shortcut[on_card], composed[on_card])
@@ -104,14 +105,14 @@ def test_a_deforming_surface_is_never_moved_by_its_matrix(rate):
 
 
 def test_the_smallest_motion_that_passes_for_rigid_stays_small():
-    """However slowly a surface deforms, the shortcut leads at most half a pixel astray."""
+    """However slowly a surface deforms, the shortcut leads less than a third of a pixel astray."""
     for rate in (1e-4, 3e-4, 1e-3, 2e-3):
         card = Rectangle(
             2, (0.8, 0.6), lambda frame: move(0, 0, -4), waves(2), lambda frame, rate=rate: (1.0 + rate * frame, 1.0)
         )
         scene = card_scene(card)
         found = clip_of(scene, FRAMES, objects=scene.objects).field(0, 10)
-        assert errors(found, scene.field(1, 11)).max() < 0.5
+        assert errors(found, scene.field(1, 11)).max() < 0.33
 
 
 def test_what_shares_an_id_is_not_moved_by_the_others_matrix():
