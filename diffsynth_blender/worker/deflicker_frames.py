@@ -10,7 +10,7 @@ import numpy as np
 from ..passes.errors import PassError
 from ..passes.stills import Still, encode_still, inspect, read_still
 from ..protocol import BadJobError, settings_hash
-from ..protocol.files import write_bytes_atomic
+from ..protocol.files import file_sha256, write_bytes_atomic
 from .deflicker_plan import DeflickerPlan
 
 RESULT_VERSION = 1
@@ -29,7 +29,8 @@ class FrameFiles:
         """
         self._plan = plan
         self._before_read = before_read
-        heads = {path: _inspect(path) for path in (*plan.style.values(), *plan.guide.values())}
+        # The guide may be the style: each file once.
+        heads = {path: _inspect(path) for path in dict.fromkeys((*plan.style.values(), *plan.guide.values()))}
         first = next(iter(plan.style.values()))
         self.width, self.height = heads[first].width, heads[first].height
         self.depth = max(heads[path].depth for path in plan.style.values())
@@ -87,7 +88,7 @@ def inputs_hash(plan: DeflickerPlan, advance: Callable[[int, int, int], None]) -
     for done, frame in enumerate(plan.frames):
         for path in (plan.style.get(frame), plan.guide[frame]):
             if path is not None:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                digest.update(file_sha256(path).encode())
         advance(done + 1, len(plan.frames), frame)
     return digest.hexdigest()
 

@@ -10,8 +10,8 @@ from diffsynth_blender.host import addon, properties, pump, show, strip
 from diffsynth_blender.host.capture_checks import CaptureError
 from diffsynth_blender.host.child import ChildCapture
 from diffsynth_blender.host.stylisation import Stylisation
-from diffsynth_blender.host.work import Progress
-from diffsynth_blender.protocol import BadJobError, Settings, load_job, output_path
+from diffsynth_blender.host.work import STAGE_NAMES, Progress
+from diffsynth_blender.protocol import STAGES, BadJobError, Settings, load_job, output_path
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker
 from tests.host.test_command import source_times
@@ -52,6 +52,11 @@ def is_over(stylisation: Stylisation):
 def test_defaults_are_the_protocols(scene):
     """A script and the panel mean the same by saying nothing."""
     assert properties.to_settings(scene.diffsynth) == Settings(prompt="")
+
+
+def test_every_stage_has_a_name():
+    """Whatever the worker is at, the panel has words for it."""
+    assert set(STAGE_NAMES) == set(STAGES)
 
 
 def test_choices_reach_the_job(scene, tmp_path):
