@@ -135,10 +135,10 @@ def _add_creature(studio: Studio) -> None:
     for place, (points, some_faces, paint, levels) in enumerate(parts):
         item = studio.add(mesh_of(f"Creature {place}", points, some_faces), paint, parent=rig)
         _skin(item, rig, levels)
-    head = studio.shape("sphere", (0.52, 0.34, 0.32), SKIN, crown + [0.1, 0, -0.08], parent=rig)
+    head = studio.shape("sphere", (0.52, 0.34, 0.32), SKIN, crown + np.array([0.1, 0, -0.08]), parent=rig)
     _skin(head, rig, np.ones(len(head.data.vertices)))
     for side in (-0.12, 0.12):
-        eye = studio.shape("sphere", 0.09, EYE, crown + [0.2, side - 0.02, 0.11], parent=rig)
+        eye = studio.shape("sphere", 0.09, EYE, crown + np.array([0.2, side - 0.02, 0.11]), parent=rig)
         _skin(eye, rig, np.ones(len(eye.data.vertices)))
 
 

@@ -6,6 +6,7 @@ Goes on where it was stopped, and does nothing where a clip of this very code is
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import shutil
 import sys
@@ -74,7 +75,8 @@ def begin(folder: Path, look: str, code: list[ModuleType]) -> bool:
     """Note which code makes a look of a clip from now on; whether that is other code than before."""
     digest = hashlib.sha256(bpy.app.version_string.encode())
     for module in code:
-        digest.update(Path(module.__file__).read_bytes())
+        # Its syntax and not its text: formatting and comments render nothing anew.
+        digest.update(ast.dump(ast.parse(Path(module.__file__).read_text())).encode())
     stamp = folder / f"{look}.sha256"
     if stamp.is_file() and stamp.read_text() == digest.hexdigest():
         return False
