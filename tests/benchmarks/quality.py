@@ -77,9 +77,9 @@ class Quality:
             use_sample_covariance=False,
         )
         self.similarity.add(np.array(similar))
-        fine, true_fine = high_pass(result), high_pass(truth)
-        self.shared.add(fine * true_fine)
-        self.power.add(true_fine**2)
+        shared, power = detail_sums(result, truth)
+        self.shared.add(shared)
+        self.power.add(power)
         now = {"result": result, "truth": truth, "error": error.astype(np.float32)}
         if step is not None:
             visible = step[..., 2] > 0
@@ -113,6 +113,12 @@ def measure(clip: BenchClip, frames: Iterable[np.ndarray]) -> dict[str, float]:
 def psnr(mean_square: float) -> float:
     """Peak signal to noise ratio [dB] for values in [0, 1]."""
     return float(-10 * np.log10(mean_square)) if mean_square > 0 else float("inf")
+
+
+def detail_sums(result: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Terms (H, W) whose sums' quotient is the slope of the result's high-pass on the truth's."""
+    fine, true_fine = high_pass(result), high_pass(truth)
+    return fine * true_fine, true_fine**2
 
 
 def high_pass(frame: np.ndarray) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""What exact motion saves: an exact remap of a pair of frames beside a patch match of the same pair, same threads.
+
+The exact remap is the walk from one frame to the other and the gather along it, for a neighbour and for the farthest
+of a window of 7; what is prepared once a frame (motion, tolerances, edges) is prepared for both frames. The patch match
+has the product's default settings and the guides' colours, and includes its vote.
+"""
+
+import warp as wp
+
+from diffsynth_blender.bands import Bands
+from diffsynth_blender.blending.gather import ALL_TAPS, gather
+from diffsynth_blender.patchmatch.matcher import PatchMatcher
+from tests.benchmarks.common import paired, ratio, spread, write_bench
+from tests.reference.clips import clip_of, pictures_of
+from tests.reference.scene import demo_scene
+
+wp.set_module_options({"enable_backward": False})
+
+SIZE = (960, 540)
+FAR = 7
+
+
+@wp.kernel
+def gather_traced(
+    # In:
+    first_row: int,
+    frames: wp.array3d[wp.vec3],
+    slot: int,
+    trace: wp.array2d[wp.vec4],
+    # Out:
+    frame_out: wp.array2d[wp.vec3],
+) -> None:
+    """Read a frame along a trace; where nothing is visible the colour is 0."""
+    row, x = wp.tid()
+    y = first_row + row
+    place = trace[y, x]
+    frame_out[y, x] = wp.vec3(0.0)
+    if place[3] > 0.0:
+        frame_out[y, x] = gather(frames, slot, place[0], place[1], ALL_TAPS)
+
+
+def main() -> None:
+    """Measure and write remap.json."""
+    scene = demo_scene(*SIZE)
+    numbers = list(range(1, FAR + 2))
+    pictures = pictures_of(scene, numbers)
+    clip = clip_of(scene, numbers, device="cpu")
+    clip.reserve(FAR)
+    bands: Bands = clip.bands
+    matcher = PatchMatcher(bands)
+    frames = wp.array(pictures, dtype=wp.vec3, device=bands.device)
+    remapped = wp.empty(SIZE[::-1], dtype=wp.vec3, device=bands.device)
+
+    def exact(source: int) -> None:
+        ((_, trace),) = clip.traces(0, (source,))
+        bands.launch(gather_traced, SIZE[::-1], [frames, source, trace], [remapped])
+
+    def match() -> None:
+        found = matcher.match(pictures[:1], pictures[1:2], weights=(1.0, 1.0, 1.0))
+        matcher.vote(found.nnf, pictures[1:2])
+
+    size = "x".join(map(str, SIZE))
+    names = f"exact remap of a neighbour, {size}", f"exact remap over {FAR} frames, {size}", f"patch match, {size}"
+    sides = dict(zip(names, (lambda: exact(1), lambda: exact(FAR), match), strict=True))
+    seconds = paired(sides, repeats=7)
+    write_bench(
+        "remap",
+        [spread(name, values) for name, values in seconds.items()],
+        {
+            "exact_remap_vs_patchmatch": ratio(seconds, names[2], names[0]),
+            f"exact_remap_over_{FAR}_frames_vs_patchmatch": ratio(seconds, names[2], names[1]),
+        },
+    )
