@@ -16,8 +16,11 @@ from .window import Links, triangle
 ITERATIONS = 2
 CAST_SIGMA = 2.0
 SHIFT_SIGMA = 1.0
-STIFFNESS = 60.0
+STIFFNESS = 120.0
 TOLERANCE = 0.15
+FOLLOW_SIGMA = 3.0
+FOLLOW_RIDGE = 0.3
+DETAIL_POWER = 8.0
 
 
 class AccurateBlender:
@@ -78,6 +81,8 @@ def blend_registered(
     sums = wp.empty(grid, dtype=refine.BlockSums, device=device)
     moved = wp.empty((len(slots), *blended.shape), dtype=wp.vec4, device=device)
     mean = wp.empty_like(blended)
+    follows = wp.zeros((1, *grid[1:]), dtype=float, device=device)
+    light = wp.empty(grid[1:], dtype=wp.vec2, device=device)
 
     def launch(kernel: wp.Kernel, inputs: list, outputs: list) -> None:
         bands.launch(kernel, blended.shape, inputs, outputs)
@@ -89,15 +94,21 @@ def blend_registered(
         launch_on_grid(refine.sum_blocks, [moved, casts, mean], [sums])
         launch_on_grid(refine.spread_casts, [sums, CAST_SIGMA], [casts])
 
-    launch(refine.move_sources, [frames, *sources, links, shifts], [moved])
-    launch(refine.blend_moved, [moved, casts, mean, 0.0], [mean])
+    launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved])
+    launch_on_grid(refine.compare_light, [links, moved], [light])
+    launch_on_grid(refine.find_follow, [light, FOLLOW_SIGMA, FOLLOW_RIDGE], [follows])
+    launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved])
+    launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
     for _ in range(ITERATIONS):
         find_casts()
-        launch(refine.blend_moved, [moved, casts, mean, 0.0], [mean])
+        launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
         launch_on_grid(refine.sum_blocks, [moved, casts, mean], [sums])
         launch_on_grid(refine.solve_shifts, [sums, SHIFT_SIGMA, STIFFNESS, shifts], [next_shifts])
         shifts, next_shifts = next_shifts, shifts
-        launch(refine.move_sources, [frames, *sources, links, shifts], [moved])
-        launch(refine.blend_moved, [moved, casts, mean, 0.0], [mean])
+        launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved])
+        launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
     find_casts()
-    launch(refine.blend_moved, [moved, casts, mean, tolerance], [blended])
+    wide, near = mean, wp.empty_like(mean)
+    launch(refine.blend_moved, [moved, casts, mean, tolerance, 1.0], [wide])
+    launch(refine.blend_moved, [moved, casts, wide, 0.0, DETAIL_POWER], [near])
+    launch(refine.add_detail, [wide, near], [blended])

@@ -13,7 +13,7 @@ from .frame_ring import FrameRing
 from .links import Link
 from .plan import LinkRequest
 
-GUIDE_SIGMA = 0.1
+GUIDE_SIGMA = 0.12
 """Change of the guide's colour along the motion [sRGB, 0 to 1] that lowers a weight to 61 %."""
 
 

@@ -1,7 +1,7 @@
 """Links: for each pixel of a frame, where to read a neighbouring frame and how much to trust it.
 
 Computed once per clip from motion and guide frames, never from the frames that are blended, so
-that the blend is the same linear operator at every denoising step. Eight bytes a pixel and pair.
+that the blend is the same linear operator at every denoising step. Ten bytes a pixel and pair.
 """
 
 import numpy as np
@@ -22,6 +22,25 @@ OWN_WEIGHT = wp.constant(255.0)
 """Weight of a frame's own pixel; a link's weight is a whole number from 0 to this."""
 
 
+GAIN_STEPS = wp.constant(8192.0)
+"""Steps of a gain in an octave."""
+
+LARGEST_GAIN = wp.constant(1.5)
+"""Octaves; a larger change of light says nothing about colours any more."""
+
+LUMA = wp.constant(wp.vec3(0.2126, 0.7152, 0.0722))
+"""Rec. 709 weights."""
+
+BLACK = wp.constant(0.03)
+"""Added to luma before ratios [sRGB, 0 to 1]: in the dark a ratio is noise."""
+
+
+@wp.func
+def log_luma(colour: wp.vec3) -> float:
+    """Brightness in octaves."""
+    return wp.log2(wp.max(wp.dot(LUMA, colour), 0.0) + BLACK)
+
+
 @wp.struct
 class Link:
     """Where one pixel reads one other frame."""
@@ -36,9 +55,11 @@ class Link:
     """Trust, 0 for none to `OWN_WEIGHT`."""
     roomy: wp.uint8
     """1 where all thirty-six pixels around show the surface, so that the position may be moved by a pixel."""
+    gain: wp.int16
+    """How much brighter the guide is in the target than there, in `GAIN_STEPS` an octave."""
 
 
-LINK_DTYPE = np.dtype([("dx", "<i2"), ("dy", "<i2"), ("taps", "<u2"), ("weight", "u1"), ("roomy", "u1")])
+LINK_DTYPE = np.dtype([("dx", "<i2"), ("dy", "<i2"), ("taps", "<u2"), ("weight", "u1"), ("roomy", "u1"), ("gain", "<i2")])
 """`Link` in NumPy and on disk."""
 
 
@@ -111,7 +132,11 @@ def find_links(
         sy = float(y) + dy / STEPS_PER_PIXEL
         taps = find_taps(target.edge[y, x], source, sx, sy, target.id[y, x], trace[2])
         if taps != 0:
-            change = gather(guides, source_slot, sx, sy, taps) - guides[target_slot, y, x]
+            there = gather(guides, source_slot, sx, sy, taps)
+            here = guides[target_slot, y, x]
+            change = there - here
+            gain = wp.clamp(log_luma(here) - log_luma(there), -LARGEST_GAIN, LARGEST_GAIN)
+            link.gain = wp.int16(wp.round(gain * GAIN_STEPS))
             trust = trace[3] * wp.exp(-sharpness * wp.dot(change, change))
             link.dx = wp.int16(dx)
             link.dy = wp.int16(dy)

@@ -11,12 +11,16 @@ import warp as wp
 
 from .gather import ALL_TAPS, CORNER_TAPS, gather, has_tap
 from .grid import BLOCK, bell, read_grid
-from .links import STEPS_PER_PIXEL, Link
+from .links import GAIN_STEPS, OWN_WEIGHT, STEPS_PER_PIXEL, Link, log_luma
 
 wp.set_module_options({"enable_backward": False})
 
 LARGEST_SHIFT = wp.constant(1.5)
 """Farthest that a source is moved by registration [px]; what differs by more is no warp but other content."""
+
+
+DETAIL_SIGMA = wp.constant(1.0)
+"""Of the Gaussian that splits off the finest band [px]."""
 
 
 @wp.struct
@@ -81,12 +85,14 @@ def move_sources(
     falloffs: wp.array1d[float],
     links: wp.array3d[Link],
     shifts: wp.array3d[wp.vec2],
+    follows: wp.array3d[float],
     # Out:
     moved_out: wp.array3d[wp.vec4],
 ) -> None:
-    """Gather every source where its link and its shift lead; the fourth component is the link's weight."""
+    """Gather every source where its link and its shift lead, in the target's light; the fourth component is the weight."""
     row, x = wp.tid()
     y = first_row + row
+    follow = read_grid(follows, 0, x, y)
     for k in range(slots.shape[0]):
         link = links[k, y, x]
         moved = wp.vec4(0.0)
@@ -95,13 +101,16 @@ def move_sources(
             sy = float(y) + float(link.dy) / STEPS_PER_PIXEL
             taps = int(link.taps)
             shift = jacobian(links, k, x, y) * read_grid(shifts, k, x, y)
-            moved_taps = shift_taps(link, int(wp.floor(sx + shift[0]) - wp.floor(sx)), int(wp.floor(sy + shift[1]) - wp.floor(sy)))
+            columns = int(wp.floor(sx + shift[0]) - wp.floor(sx))
+            rows = int(wp.floor(sy + shift[1]) - wp.floor(sy))
+            moved_taps = shift_taps(link, columns, rows)
             if (moved_taps & CORNER_TAPS) != 0:
                 sx += shift[0]
                 sy += shift[1]
                 taps = moved_taps
-            colour = gather(frames, slots[k], sx, sy, taps)
-            moved = wp.vec4(colour[0], colour[1], colour[2], falloffs[k] * float(link.weight))
+            light = wp.pow(2.0, follow * float(link.gain) / GAIN_STEPS)
+            colour = light * gather(frames, slots[k], sx, sy, taps)
+            moved = wp.vec4(colour[0], colour[1], colour[2], falloffs[k] * float(link.weight) / OWN_WEIGHT)
         moved_out[k, y, x] = moved
 
 
@@ -119,13 +128,14 @@ def blend_moved(
     casts: wp.array3d[wp.vec3],
     consensus: wp.array2d[wp.vec3],
     tolerance: float,
+    power: float,
     # Out:
     blend_out: wp.array2d[wp.vec3],
 ) -> None:
     """Weighted mean of the moved sources less their casts; outliers from `consensus` count less.
 
     Written as a correction of the first source there is: equal colours then give exactly that colour. Where there is
-    no source the result is NaN.
+    no source the result is NaN. A higher `power` of the weights leaves the nearest and best of the sources.
     """
     row, x = wp.tid()
     y = first_row + row
@@ -138,13 +148,41 @@ def blend_moved(
             colour = colour_of(source) - read_grid(casts, k, x, y)
             if weight == 0.0:
                 anchor = colour
-            trust = source[3]
+            trust = wp.pow(source[3], power)
             if tolerance > 0.0:
                 away = colour - consensus[y, x]
                 trust = trust / (1.0 + wp.dot(away, away) / (tolerance * tolerance))
             total += trust * (colour - anchor)
             weight += trust
     blend_out[y, x] = anchor + total / wp.max(weight, 1.0e-20)
+
+
+@wp.func
+def gaussian(distance: int) -> float:
+    """Weight of a pixel at a distance along one axis, for `add_detail`."""
+    return wp.exp(-0.5 * float(distance * distance) / (DETAIL_SIGMA * DETAIL_SIGMA))
+
+
+@wp.kernel
+def add_detail(
+    # In:
+    first_row: int,
+    wide: wp.array2d[wp.vec3],
+    near: wp.array2d[wp.vec3],
+    # Out:
+    blend_out: wp.array2d[wp.vec3],
+) -> None:
+    """Take the finest band of `near` and all others of `wide`."""
+    row, x = wp.tid()
+    y = first_row + row
+    total = wp.vec3(0.0)
+    weight = wp.float32(0.0)
+    for j in range(wp.max(y - 3, 0), wp.min(y + 4, wide.shape[0])):
+        for i in range(wp.max(x - 3, 0), wp.min(x + 4, wide.shape[1])):
+            share = gaussian(i - x) * gaussian(j - y)
+            total += share * (near[j, i] - wide[j, i])
+            weight += share
+    blend_out[y, x] = near[y, x] - total / weight
 
 
 @wp.func
@@ -184,7 +222,7 @@ def sum_blocks(
                         away = colour_of(source) - consensus[y, x]
                         across = slope(consensus, x, y, 1, 0)
                         down = slope(consensus, x, y, 0, 1)
-                        w = source[3] / 255.0
+                        w = source[3]
                         sums.xx += w * wp.dot(across, across)
                         sums.xy += w * wp.dot(across, down)
                         sums.yy += w * wp.dot(down, down)
@@ -270,3 +308,66 @@ def solve_shifts(
         if length > LARGEST_SHIFT:
             shift = shift * (LARGEST_SHIFT / length)
         shifts_out[k, block_row, column] = shift
+
+
+@wp.kernel
+def compare_light(
+    # In:
+    first_row: int,
+    links: wp.array3d[Link],
+    moved: wp.array3d[wp.vec4],
+    # Out:
+    sums_out: wp.array2d[wp.vec2],
+) -> None:
+    """Block by block, how the sources' brightness varies with the guide's: covariance and the guide's variance.
+
+    Each pixel's own mean over the sources is taken off, so that neither texture nor casts count.
+    """
+    row, column = wp.tid()
+    block_row = first_row + row
+    sums = wp.vec2(0.0)
+    for j in range(BLOCK):
+        for i in range(BLOCK):
+            x = column * BLOCK + i
+            y = block_row * BLOCK + j
+            if x < moved.shape[2] and y < moved.shape[1]:
+                weight = wp.float32(0.0)
+                guide = wp.float32(0.0)
+                style = wp.float32(0.0)
+                square = wp.float32(0.0)
+                product = wp.float32(0.0)
+                for k in range(moved.shape[0]):
+                    source = moved[k, y, x]
+                    if source[3] > 0.0:
+                        # The guide's brightness there, relative to the target's.
+                        octaves = -float(links[k, y, x].gain) / GAIN_STEPS
+                        bright = log_luma(colour_of(source)) - log_luma(colour_of(moved[0, y, x]))
+                        weight += source[3]
+                        guide += source[3] * octaves
+                        style += source[3] * bright
+                        square += source[3] * octaves * octaves
+                        product += source[3] * octaves * bright
+                if weight > 0.0:
+                    sums += wp.vec2(product - guide * style / weight, square - guide * guide / weight)
+    sums_out[block_row, column] = sums
+
+
+@wp.kernel
+def find_follow(
+    # In:
+    first_row: int,
+    sums: wp.array2d[wp.vec2],
+    sigma: float,
+    ridge: float,
+    # Out:
+    follows_out: wp.array3d[float],
+) -> None:
+    """How far the frames follow the guide's light around each block: 0 not at all, 1 octave for octave."""
+    row, column = wp.tid()
+    block_row = first_row + row
+    reach = int(wp.ceil(2.5 * sigma))
+    total = wp.vec2(0.0)
+    for j in range(wp.max(block_row - reach, 0), wp.min(block_row + reach + 1, sums.shape[0])):
+        for i in range(wp.max(column - reach, 0), wp.min(column + reach + 1, sums.shape[1])):
+            total += bell(float(i - column), sigma) * bell(float(j - block_row), sigma) * sums[j, i]
+    follows_out[0, block_row, column] = wp.clamp(total[0] / (total[1] + ridge), 0.0, 1.0)
