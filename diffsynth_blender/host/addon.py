@@ -35,9 +35,10 @@ def register() -> None:
     deflicker_properties.register()
     pump.register()
     command.register()
-    if not __package__.startswith("bl_ext."):
+    if not __package__.startswith("bl_ext.") and not bpy.app.binary_path:
         # Blender disables its add-ons before it ends, but does not know of a plain import; and the wheels of 4.2 and
-        # 4.5 crash or hang at exit while anything is registered.
+        # 4.5 crash or hang at exit while anything is registered. In Blender itself, whose windows are gone by the time
+        # Python ends, it would be this that crashes.
         atexit.register(unregister)
 
 

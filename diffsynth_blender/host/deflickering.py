@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import bpy
 from ..client import WorkerSession
 from ..protocol import JOB_FILE, BadJobError, load_job
 from . import properties
+from .capture_checks import CaptureError
 from .child import ChildStripRender
 from .deflicker_properties import deflicker_folder
 from .deflicker_strip import SourcePlace, insert_result
@@ -42,8 +45,8 @@ class Deflickering(Work):
         self._job_dir = find_job(scene, strip) if chosen.guide == "SHOT" else None
         guide_strip = _guide_strip(scene, strip) if chosen.guide == "OTHER" else None
         for used in filter(None, (strip, guide_strip)):
-            if used.type == "IMAGE" and Path(bpy.path.abspath(used.directory)).resolve().is_relative_to(self._folder):
-                raise BadJobError(f"{self._folder}: holds the files of {used.name!r}; choose another output folder")
+            if used.type == "IMAGE":
+                self._check_apart(Path(bpy.path.abspath(used.directory)))
         if self._mode == "keyframes":
             preparations = self._prepare_keys(scene, strip, guide_strip)
         else:
@@ -83,8 +86,8 @@ class Deflickering(Work):
         """Every frame of the strip, and of its guide."""
         find_strip(scene, strip.name)
         self._frames = self._within_job(strip_frames(strip))
-        self._place = SourcePlace.of(strip, keeps_shape=files_of(strip, self._frames) is not None)
-        preparations = [_fetch(scene, strip, self._frames, self._style_dir)]
+        files, guide_files = files_of(strip, self._frames), None
+        self._place = SourcePlace.of(strip, keeps_shape=True)
         if guide_strip is None:
             self._guide_dir = self._style_dir
         else:
@@ -94,30 +97,50 @@ class Deflickering(Work):
                     f"the guide strip {guide_strip.name!r} is shown from {shown[0]} to {shown[-1]}, {strip.name!r} "
                     f"from {self._frames[0]} to {self._frames[-1]}; put the guide below all of it"
                 )
-            preparations.append(_fetch(scene, guide_strip, self._frames, self._guide_dir))
+            guide_files = files_of(guide_strip, self._frames)
+            if guide_files is None or self._place.shape != SourcePlace.of(guide_strip, keeps_shape=True).shape:
+                # Pixels of the two lie over each other only as they are shown.
+                files = guide_files = None
+        if files is None:
+            guide_files = None
+            self._place = SourcePlace.of(strip, keeps_shape=False)
+        preparations = [_fetch(scene, strip, self._frames, files, self._style_dir)]
+        if guide_strip is not None:
+            preparations.append(_fetch(scene, guide_strip, self._frames, guide_files, self._guide_dir))
         return preparations
 
     def _prepare_keys(
         self, scene: bpy.types.Scene, strip: bpy.types.Strip, guide_strip: bpy.types.Strip | None
     ) -> list[Callable[[], Preparation]]:
         """The files of the selected image strips, and every frame of what they were painted over."""
-        preparations = []
+        preparations, files = [], None
         if self._job_dir is not None:
             frames = load_job(self._job_dir).shot.frames
             self._frames = range(frames[0], frames[-1] + 1, frames[1] - frames[0] if len(frames) > 1 else 1)
         elif guide_strip is not None:
             self._frames = strip_frames(guide_strip)
-            preparations.append(_fetch(scene, guide_strip, self._frames, self._guide_dir))
+            files = files_of(guide_strip, self._frames)
+            preparations.append(_fetch(scene, guide_strip, self._frames, files, self._guide_dir))
         else:
             raise BadJobError(
                 "key frames need to know what they were painted over; set Guide to another strip or the captured shot"
             )
         keys = _key_files(scene, strip, guide_strip)
+        names = Counter(path.name for path in keys)
         for path in keys:
-            if sum(other.name == path.name for other in keys) > 1:
+            self._check_apart(path.parent)
+            if names[path.name] > 1:
                 raise BadJobError(f"{path}: two key frames have this name; name each by the frame it was painted over")
-        self._place = SourcePlace.of(strip, keeps_shape=True)
+        # The result has the size of the guide, and lies where that lies.
+        self._place = SourcePlace.of(strip, keeps_shape=False)
+        if files is not None:
+            self._place = replace(self._place, shape=SourcePlace.of(guide_strip, keeps_shape=True).shape)
         return [partial(_gather_keys, keys, self._style_dir), *preparations]
+
+    def _check_apart(self, folder: Path) -> None:
+        """Source files never lie in the folder that is emptied for links to them."""
+        if folder.resolve().is_relative_to(self._folder):
+            raise BadJobError(f"{self._folder}: holds files of the strip itself; choose another output folder")
 
     def _within_job(self, frames: range) -> range:
         """Those of the strip's frames that the job has; all without a job."""
@@ -162,10 +185,11 @@ def _guide_strip(scene: bpy.types.Scene, strip: bpy.types.Strip) -> bpy.types.St
     return find_strip(scene, name)
 
 
-def _fetch(scene: bpy.types.Scene, strip: bpy.types.Strip, frames: range, folder: Path) -> Callable[[], Preparation]:
-    """How a strip's frames come into a folder: linked where they are files already, else rendered."""
+def _fetch(
+    scene: bpy.types.Scene, strip: bpy.types.Strip, frames: range, files: dict[int, Path] | None, folder: Path
+) -> Callable[[], Preparation]:
+    """How a strip's frames come into a folder: linked where they are files, else rendered."""
     check_files(strip)
-    files = files_of(strip, frames)
     uid, name = scene.session_uid, strip.name
 
     def start() -> Preparation:
@@ -173,7 +197,10 @@ def _fetch(scene: bpy.types.Scene, strip: bpy.types.Strip, frames: range, folder
         if files is not None:
             return LinkFrames([(path, f"{frame:04d}.png") for frame, path in files.items()], folder)
         # Looked up anew: undo may have replaced every struct since.
-        return ChildStripRender(find_block(bpy.data.scenes, uid), name, frames, folder)
+        scene = find_block(bpy.data.scenes, uid)
+        if scene is None:
+            raise CaptureError("The strip's scene was deleted: start again with another one.")
+        return ChildStripRender(scene, name, frames, folder)
 
     return start
 
@@ -183,12 +210,13 @@ def _key_files(scene: bpy.types.Scene, strip: bpy.types.Strip, guide_strip: bpy.
     if strip.type != "IMAGE":
         raise BadJobError(f"strip {strip.name!r} holds no key frames; choose the image strip of the painted frames")
     chosen = [other for other in strips_of(scene) if other.type == "IMAGE" and (other.select or other == strip)]
-    return [
+    files = (
         Path(bpy.path.abspath(other.directory)) / element.filename
         for other in chosen
         if other != guide_strip
         for element in other.elements
-    ]
+    )
+    return list(dict.fromkeys(files))  # one that is held for several frames is one key
 
 
 def _gather_keys(keys: list[Path], folder: Path) -> Preparation:

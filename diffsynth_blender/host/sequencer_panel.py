@@ -45,7 +45,7 @@ class DIFFSYNTH_PT_deflicker(bpy.types.Panel):
             return
         row = layout.row()
         row.scale_y = 1.4
-        row.operator(DIFFSYNTH_OT_deflicker.bl_idname, icon="SEQ_LUMA_WAVEFORM")
+        row.operator(DIFFSYNTH_OT_deflicker.bl_idname, icon="MOD_SMOOTH")
         draw_end(layout, context, Deflickering)
 
 
