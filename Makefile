@@ -5,6 +5,7 @@ ENV      = $(PYTHON) tests/environments/make.py
 VENV     = build/venv
 HOST     = $(VENV)/host-$(BLENDER)/bin/python
 WORKER   = $(VENV)/worker/bin/python
+BENCH    = $(VENV)/bench/bin/python
 HOSTS    = host-4.2 host-4.5 host-5.0 host-5.2
 
 export DIFFSYNTH_WORKER_PYTHON = $(CURDIR)/$(WORKER)
@@ -15,7 +16,7 @@ help:
 	@echo "make demo         render the demo shot, stylise it, write build/demo/"
 	@echo "make test         all tests that need no GPU"
 	@echo "make test-matrix  the host tests on every bpy wheel this machine's Pythons allow"
-	@echo "make bench        timings, side by side, into build/bench/"
+	@echo "make bench        timings and figures, side by side, into build/bench/"
 	@echo "make extension    validate and build the extension zip into build/"
 	@echo "make lint         ruff, mypy, import contract"
 	@echo "make clean        remove build/demo, build/bench and the zip (environments stay)"
@@ -35,8 +36,10 @@ test-matrix:
 	  $(ENV) worker $$host; echo "== $$host"; $(VENV)/$$host/bin/python -m pytest tests/host; done
 
 bench:
-	@$(ENV) worker host-$(BLENDER)
-	$(WORKER) -m tests.benchmarks
+	@$(ENV) worker bench host-$(BLENDER)
+	$(HOST) -m tests.benchmarks.clips.render
+	$(WORKER) -m tests.benchmarks diffusion passes
+	$(BENCH) -m tests.benchmarks remap patchmatch long_clips blending
 
 extension:
 	@$(ENV) host-$(BLENDER)

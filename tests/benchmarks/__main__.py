@@ -1,11 +1,18 @@
-"""`make bench`: every benchmark, or those named on the command line."""
+"""`make bench`: every benchmark, or those named on the command line.
 
+Not every Python has what all of them need: the worker's has torch, the benchmarks' own has numba, OpenCV and
+scikit-image. Each is imported only when its turn comes.
+"""
+
+import importlib
 import sys
 
-from tests.benchmarks import bench_diffusion, bench_passes
-
-BENCHMARKS = {"diffusion": bench_diffusion.main, "passes": bench_passes.main}
+WITH_TORCH = ("diffusion", "passes")
+WITHOUT_TORCH = ("remap", "patchmatch", "long_clips", "blending")
+BENCHMARKS = (*WITH_TORCH, *WITHOUT_TORCH)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHMARKS:
-        BENCHMARKS[name]()
+        if name not in BENCHMARKS:
+            sys.exit(f"there is no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}")
+        importlib.import_module(f"tests.benchmarks.bench_{name}").main()

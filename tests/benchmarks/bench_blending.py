@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ COLUMNS = {
 """Of the printed table: heading and form; warp errors in millionths."""
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Run the command line; everything when `arguments` is empty."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", nargs="*", default=list(NAMES), choices=NAMES, help="which clips (all)")
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--save", type=Path, help="write the frames as PNG below this folder as well")
     parser.add_argument("--again", action="store_true", help="compute the rows anew")
     parser.add_argument("--one", type=Path, nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(arguments)
     if options.one:
         run_row(options.clips[0], options.rows[0], options.frames, *options.one)
         return
@@ -185,4 +186,4 @@ def print_table(rows: list[dict[str, object]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

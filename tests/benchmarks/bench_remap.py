@@ -2,7 +2,7 @@
 
 The exact remap is the walk from one frame to the other and the gather along it, for a neighbour and for the farthest
 of a window of 7; what is prepared once a frame (motion, tolerances, edges) is prepared for both frames. The patch match
-has the product's default settings and the guides' colours, and includes its vote.
+has the product's default settings and the guides' colours, and includes its vote; the paper's has the paper's settings.
 """
 
 import warp as wp
@@ -11,6 +11,7 @@ from diffsynth_blender.bands import Bands
 from diffsynth_blender.blending.gather import ALL_TAPS, gather
 from diffsynth_blender.patchmatch.matcher import PatchMatcher
 from tests.benchmarks.common import paired, ratio, spread, write_bench
+from tests.benchmarks.paper_matching import Remapper
 from tests.reference.clips import clip_of, pictures_of
 from tests.reference.scene import demo_scene
 
@@ -59,15 +60,21 @@ def main() -> None:
         found = matcher.match(pictures[:1], pictures[1:2], weights=(1.0, 1.0, 1.0))
         matcher.vote(found.nnf, pictures[1:2])
 
+    paper = Remapper(bands)
     size = "x".join(map(str, SIZE))
-    names = f"exact remap of a neighbour, {size}", f"exact remap over {FAR} frames, {size}", f"patch match, {size}"
-    sides = dict(zip(names, (lambda: exact(1), lambda: exact(FAR), match), strict=True))
-    seconds = paired(sides, repeats=7)
+    near, far, ours, papers = (
+        f"{what}, {size}"
+        for what in ("exact remap of a neighbour", f"exact remap over {FAR} frames", "patch match", "the paper's match")
+    )
+    sides = {near: lambda: exact(1), far: lambda: exact(FAR), ours: match}
+    sides[papers] = lambda: paper.remap(pictures[:2], pictures[1])
+    seconds = paired(sides, repeats=5)
     write_bench(
         "remap",
         [spread(name, values) for name, values in seconds.items()],
         {
-            "exact_remap_vs_patchmatch": ratio(seconds, names[2], names[0]),
-            f"exact_remap_over_{FAR}_frames_vs_patchmatch": ratio(seconds, names[2], names[1]),
+            "exact_remap_vs_patchmatch": ratio(seconds, ours, near),
+            f"exact_remap_over_{FAR}_frames_vs_patchmatch": ratio(seconds, ours, far),
+            "exact_remap_vs_the_papers_matching": ratio(seconds, papers, near),
         },
     )
