@@ -76,6 +76,16 @@ def better(pair: Pair, batch: int, x: int, y: int, candidate: wp.vec2, best: wp.
     return patch_error(pair, batch, x, y, candidate, best_error)
 
 
+@wp.func
+def suggested(pair: Pair, nnf: wp.array2d[wp.vec2], row: int, x: int, y: int, side: int) -> wp.vec2:
+    """Where a pixel lies if it moved as one of its four neighbours; NaN beyond the border."""
+    dx = (side & 1) * (side - 2)
+    dy = (1 - (side & 1)) * (side - 1)
+    if x + dx < 0 or x + dx >= pair.width or y + dy < 0 or y + dy >= pair.height:
+        return wp.vec2(wp.nan, wp.nan)
+    return nnf[row + dy, x + dx] - wp.vec2(float(dx), float(dy))
+
+
 @wp.kernel
 def improve(
     # In:
@@ -101,19 +111,14 @@ def improve(
     y = row - batch * pair.height
     best = nnf_in[row, x]
     best_error = error_in[row, x]
-    for side in range(4):
-        dx = (side & 1) * (side - 2)
-        dy = (1 - (side & 1)) * (side - 1)
-        if x + dx >= 0 and x + dx < pair.width and y + dy >= 0 and y + dy < pair.height:
-            candidate = nnf_in[row + dy, x + dx] - wp.vec2(float(dx), float(dy))
-            error = better(pair, batch, x, y, candidate, best, best_error)
-            if error < best_error:
-                best = candidate
-                best_error = error
     pixel_random = pixel_key(key, x, y)
-    for k in range(search_count):
-        value = scramble(pixel_random + wp.uint32(k))
-        candidate = nearest_pixel(pair, best + random_step(value, wp.max(reach >> k, 1)))
+    # One loop and one call: Warp hands structs over by value, and only a function called once is sure to be inlined.
+    for k in range(4 + search_count):
+        if k < 4:
+            candidate = suggested(pair, nnf_in, row, x, y, k)
+        else:
+            value = scramble(pixel_random + wp.uint32(k - 4))
+            candidate = nearest_pixel(pair, best + random_step(value, wp.max(reach >> (k - 4), 1)))
         error = better(pair, batch, x, y, candidate, best, best_error)
         if error < best_error:
             best = candidate

@@ -160,6 +160,7 @@ class PatchMatcher:
                     self._key(index, 0),
                     wp.vec2i(*coarse_size),
                     wp.vec2i(*coarse_source_size),
+                    start.CANDIDATES,
                     int(not self.options.subpixel),
                     coarse_nnf,
                     spare[0],
@@ -182,7 +183,7 @@ class PatchMatcher:
                 field, spare = spare, field
             coarse_nnf, coarse_size, coarse_source_size = field[0], level.size, level.source_size
         if self.options.subpixel:
-            self._launch(refine.refine, levels[0], inputs=[*field], outputs=spare)
+            self._launch(refine.refine, levels[0], inputs=[refine.STEPS, *field], outputs=spare)
             return spare
         return field
 

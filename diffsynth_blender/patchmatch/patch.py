@@ -6,6 +6,8 @@ the channels' weights, so that a row of a patch is one run of memory whatever th
 
 import warp as wp
 
+from .rows import rows_error, rows_error_between
+
 wp.set_module_options({"enable_backward": False})
 
 NO_MATCH = wp.constant(3.0e38)
@@ -41,30 +43,6 @@ class Pair:
 
 
 @wp.func
-def squares(total: wp.vec4) -> float:
-    """Sum of the components."""
-    return (total[0] + total[1]) + (total[2] + total[3])
-
-
-@wp.func
-def run_error(
-    target: wp.array2d[wp.vec4],
-    source: wp.array2d[wp.vec4],
-    target_row: int,
-    target_start: int,
-    source_row: int,
-    source_start: int,
-    length: int,
-) -> float:
-    """Sum of squared differences of two runs of `length` vec4."""
-    total = wp.vec4(0.0)
-    for i in range(length):
-        step = target[target_row, target_start + i] - source[source_row, source_start + i]
-        total += wp.cw_mul(step, step)
-    return squares(total)
-
-
-@wp.func
 def whole_error(pair: Pair, batch: int, x: int, y: int, sx: int, sy: int, limit: float) -> float:
     """Error of matching target pixel (x, y) to source pixel (sx, sy), or `NO_MATCH` as soon as it exceeds `limit`.
 
@@ -77,28 +55,22 @@ def whole_error(pair: Pair, batch: int, x: int, y: int, sx: int, sy: int, limit:
     columns = right - left + 1
     count = float((bottom - top + 1) * columns)
     bound = limit * count
-    total = wp.float32(0.0)
-    for j in range(top, bottom + 1):
-        total += run_error(
-            pair.target,
-            pair.source,
-            batch * pair.height + y + j,
-            (x + left) * pair.groups,
-            batch * pair.source_height + sy + j,
-            (sx + left) * pair.groups,
-            columns * pair.groups,
-        )
-        if total > bound:
-            return NO_MATCH
+    target_pitch = pair.width * pair.groups
+    source_pitch = pair.source_width * pair.groups
+    total = rows_error(
+        pair.target,
+        pair.source,
+        (batch * pair.height + y + top) * target_pitch + (x + left) * pair.groups,
+        (batch * pair.source_height + sy + top) * source_pitch + (sx + left) * pair.groups,
+        target_pitch,
+        source_pitch,
+        bottom - top + 1,
+        columns * pair.groups,
+        bound,
+    )
+    if total > bound:
+        return NO_MATCH
     return total / count
-
-
-@wp.func
-def between(source: wp.array2d[wp.vec4], row: int, start: int, below: int, right: int, fx: float, fy: float) -> wp.vec4:
-    """Bilinear value between a vec4, the one `right` of it and those a row `below`."""
-    upper = (1.0 - fx) * source[row, start] + fx * source[row, start + right]
-    lower = (1.0 - fx) * source[row + below, start] + fx * source[row + below, start + right]
-    return (1.0 - fy) * upper + fy * lower
 
 
 @wp.func
@@ -118,20 +90,25 @@ def between_error(pair: Pair, batch: int, x: int, y: int, position: wp.vec2, lim
     columns = right - left + 1
     count = float((bottom - top + 1) * columns)
     bound = limit * count
-    total = wp.float32(0.0)
-    for j in range(top, bottom + 1):
-        target_row = batch * pair.height + y + j
-        source_row = batch * pair.source_height + sy + j
-        line = wp.vec4(0.0)
-        for i in range(columns * pair.groups):
-            read = between(
-                pair.source, source_row, (sx + left) * pair.groups + i, beyond_y, beyond_x * pair.groups, fx, fy
-            )
-            step = pair.target[target_row, (x + left) * pair.groups + i] - read
-            line += wp.cw_mul(step, step)
-        total += squares(line)
-        if total > bound:
-            return NO_MATCH
+    target_pitch = pair.width * pair.groups
+    source_pitch = pair.source_width * pair.groups
+    total = rows_error_between(
+        pair.target,
+        pair.source,
+        (batch * pair.height + y + top) * target_pitch + (x + left) * pair.groups,
+        (batch * pair.source_height + sy + top) * source_pitch + (sx + left) * pair.groups,
+        target_pitch,
+        source_pitch,
+        beyond_x * pair.groups,
+        beyond_y * source_pitch,
+        fx,
+        fy,
+        bottom - top + 1,
+        columns * pair.groups,
+        bound,
+    )
+    if total > bound:
+        return NO_MATCH
     return total / count
 
 

@@ -6,75 +6,57 @@ Baker and Matthews, "Lucas-Kanade 20 years on", 2004, section 3.2.
 
 import warp as wp
 
-from .kernels import CHUNK, searched_pixel
-from .patch import Pair, allowed, between, patch_error
+from .kernels import CHUNK, better, searched_pixel
+from .patch import Pair
+from .rows import StepSums, rows_step_sums
 
 wp.set_module_options({"enable_backward": False})
 
-STEPS = wp.constant(3)
+STEPS = 3
 """Gauss-Newton steps at most."""
 
 
-@wp.struct
-class Normal:
-    """Normal equations of a step (dx, dy): [xx xy; xy yy] (dx, dy) = (x, y)."""
-
-    xx: float
-    xy: float
-    yy: float
-    x: float
-    y: float
-
-
 @wp.func
-def normal_equations(pair: Pair, batch: int, x: int, y: int, position: wp.vec2) -> Normal:
-    """Sum the gradients of the target's patch, and their products with what the source lacks at `position`."""
+def step_sums(pair: Pair, batch: int, x: int, y: int, position: wp.vec2) -> StepSums:  # type: ignore[valid-type]
+    """Sums for a step from `position`, over the pixels of the patch whose neighbours exist."""
     sx = int(wp.floor(position[0]))
     sy = int(wp.floor(position[1]))
     fx = position[0] - float(sx)
     fy = position[1] - float(sy)
     beyond_x = wp.where(fx > 0.0, 1, 0)
     beyond_y = wp.where(fy > 0.0, 1, 0)
-    sums = Normal()
-    groups = pair.groups
-    for j in range(
-        wp.max(-pair.radius, wp.max(-y, -sy)),
-        wp.min(pair.radius, wp.min(pair.height - 1 - y, pair.source_height - 1 - beyond_y - sy)) + 1,
-    ):
-        row = batch * pair.height + y + j
-        # One-sided at the border, where it is half of what it should be: a shorter step, not a wrong one.
-        above = row - wp.min(y + j, 1)
-        below = row + wp.min(pair.height - 1 - y - j, 1)
-        source_row = batch * pair.source_height + sy + j
-        for i in range(
-            wp.max(-pair.radius, wp.max(-x, -sx)),
-            wp.min(pair.radius, wp.min(pair.width - 1 - x, pair.source_width - 1 - beyond_x - sx)) + 1,
-        ):
-            left = wp.max(x + i - 1, 0) * groups
-            right = wp.min(x + i + 1, pair.width - 1) * groups
-            here = (x + i) * groups
-            for g in range(groups):
-                read = between(pair.source, source_row, (sx + i) * groups + g, beyond_y, beyond_x * groups, fx, fy)
-                across = 0.5 * (pair.target[row, right + g] - pair.target[row, left + g])
-                down = 0.5 * (pair.target[below, here + g] - pair.target[above, here + g])
-                lack = pair.target[row, here + g] - read
-                sums.xx += wp.dot(across, across)
-                sums.xy += wp.dot(across, down)
-                sums.yy += wp.dot(down, down)
-                sums.x += wp.dot(across, lack)
-                sums.y += wp.dot(down, lack)
-    return sums
+    top = wp.max(-pair.radius, wp.max(1 - y, -sy))
+    bottom = wp.min(pair.radius, wp.min(pair.height - 2 - y, pair.source_height - 1 - beyond_y - sy))
+    left = wp.max(-pair.radius, wp.max(1 - x, -sx))
+    right = wp.min(pair.radius, wp.min(pair.width - 2 - x, pair.source_width - 1 - beyond_x - sx))
+    target_pitch = pair.width * pair.groups
+    source_pitch = pair.source_width * pair.groups
+    return rows_step_sums(
+        pair.target,
+        pair.source,
+        (batch * pair.height + y + top) * target_pitch + (x + left) * pair.groups,
+        (batch * pair.source_height + sy + top) * source_pitch + (sx + left) * pair.groups,
+        target_pitch,
+        source_pitch,
+        beyond_x * pair.groups,
+        beyond_y * source_pitch,
+        fx,
+        fy,
+        bottom - top + 1,
+        (right - left + 1) * pair.groups,
+        pair.groups,
+    )
 
 
 @wp.func
-def solved(sums: Normal) -> wp.vec2:
+def solved(sums: StepSums) -> wp.vec2:  # type: ignore[valid-type]
     """The step, at most a pixel each way; damped, so that along an edge or in a flat patch it is short, not wild."""
-    damping = 1.0e-3 * (sums.xx + sums.yy) + 1.0e-12
-    xx = sums.xx + damping
-    yy = sums.yy + damping
-    determinant = xx * yy - sums.xy * sums.xy
-    dx = (yy * sums.x - sums.xy * sums.y) / determinant
-    dy = (xx * sums.y - sums.xy * sums.x) / determinant
+    damping = 1.0e-3 * (sums[0] + sums[2]) + 1.0e-12
+    xx = sums[0] + damping
+    yy = sums[2] + damping
+    determinant = xx * yy - sums[1] * sums[1]
+    dx = (yy * sums[3] - sums[1] * sums[4]) / determinant
+    dy = (xx * sums[4] - sums[1] * sums[3]) / determinant
     return wp.vec2(wp.clamp(dx, -1.0, 1.0), wp.clamp(dy, -1.0, 1.0))
 
 
@@ -83,13 +65,14 @@ def refine(
     # In:
     first_row: int,
     pair: Pair,
+    steps: int,
     nnf_in: wp.array2d[wp.vec2],
     error_in: wp.array2d[float],
     # Out:
     nnf_out: wp.array2d[wp.vec2],
     error_out: wp.array2d[float],
 ) -> None:
-    """Step as long as the error falls."""
+    """Take up to `steps` steps, as long as the error falls."""
     chunk, place = wp.tid()
     pixel = searched_pixel(pair, (first_row + chunk) * CHUNK + place)
     if pixel < 0:
@@ -100,13 +83,13 @@ def refine(
     y = row - batch * pair.height
     best = nnf_in[row, x]
     best_error = error_in[row, x]
-    for _step in range(STEPS):
-        candidate = wp.vec2(-1.0, -1.0)
-        if best_error > 0.0 and best[0] >= 0.0:
-            candidate = best + solved(normal_equations(pair, batch, x, y, best))
-        if allowed(pair, batch, candidate):
-            error = patch_error(pair, batch, x, y, candidate, best_error)
-            if error < best_error:
+    falling = wp.bool(True)
+    for _step in range(steps):
+        if falling and best_error > 0.0 and best[0] >= 0.0:
+            candidate = best + solved(step_sums(pair, batch, x, y, best))
+            error = better(pair, batch, x, y, candidate, best, best_error)
+            falling = error < best_error
+            if falling:
                 best = candidate
                 best_error = error
     nnf_out[row, x] = best

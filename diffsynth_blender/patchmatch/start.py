@@ -11,6 +11,9 @@ from .patch import NO_MATCH, Pair, allowed, in_source
 
 wp.set_module_options({"enable_backward": False})
 
+CANDIDATES = 3
+"""The initial position, the identity, and the coarser level's match or a random pixel."""
+
 
 @wp.func
 def carried(position: float, old_side: int, new_side: int) -> float:
@@ -125,6 +128,7 @@ def start_level(
     key: wp.uint32,
     coarse_size: wp.vec2i,
     coarse_source_size: wp.vec2i,
+    candidates: int,
     round_initial: int,
     coarse_nnf: wp.array2d[wp.vec2],
     donors_in: wp.array2d[wp.vec2],
@@ -146,7 +150,8 @@ def start_level(
     y = row - batch * pair.height
     best = wp.vec2(wp.nan, wp.nan)
     best_error = NO_MATCH
-    for k in range(3):
+    # A number that the compiler does not know, so that there is one call, see `improve`.
+    for k in range(candidates):
         candidate = donors_in[row, x]
         # Rounding would make a pixel out of NaN.
         if k == 0 and round_initial != 0 and in_source(pair, candidate):
