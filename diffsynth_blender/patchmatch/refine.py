@@ -8,7 +8,7 @@ import warp as wp
 
 from .kernels import CHUNK, better, searched_pixel
 from .patch import Pair
-from .rows import StepSums, rows_step_sums
+from .rows import rows_step_sums
 
 wp.set_module_options({"enable_backward": False})
 
@@ -17,7 +17,7 @@ STEPS = 3
 
 
 @wp.func
-def step_sums(pair: Pair, batch: int, x: int, y: int, position: wp.vec2) -> StepSums:  # type: ignore[valid-type]
+def step_sums(pair: Pair, batch: int, x: int, y: int, position: wp.vec2) -> wp.spatial_vector:
     """Sums for a step from `position`, over the pixels of the patch whose neighbours exist."""
     sx = int(wp.floor(position[0]))
     sy = int(wp.floor(position[1]))
@@ -49,7 +49,7 @@ def step_sums(pair: Pair, batch: int, x: int, y: int, position: wp.vec2) -> Step
 
 
 @wp.func
-def solved(sums: StepSums) -> wp.vec2:  # type: ignore[valid-type]
+def solved(sums: wp.spatial_vector) -> wp.vec2:
     """The step, at most a pixel each way; damped, so that along an edge or in a flat patch it is short, not wild."""
     damping = 1.0e-3 * (sums[0] + sums[2]) + 1.0e-12
     xx = sums[0] + damping

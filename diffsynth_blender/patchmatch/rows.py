@@ -8,9 +8,6 @@ import warp as wp
 
 wp.set_module_options({"enable_backward": False})
 
-StepSums: type = wp.types.vector(length=5, dtype=float)
-"""Sums over a patch of gx gx, gx gy, gy gy, gx d, gy d: g is the target's gradient, d target minus source."""
-
 
 @wp.func_native(
     """
@@ -64,7 +61,7 @@ StepSums: type = wp.types.vector(length=5, dtype=float)
 #endif
     """
 )
-def rows_error(
+def rows_error(  # type: ignore[empty-body]
     target: wp.array2d[wp.vec4],
     source: wp.array2d[wp.vec4],
     target_start: int,
@@ -74,7 +71,7 @@ def rows_error(
     rows: int,
     length: int,
     bound: float,
-) -> float:  # type: ignore[empty-body]
+) -> float:
     """Sum of squared differences of two patches, or of their first rows once it exceeds `bound`."""
 
 
@@ -103,7 +100,7 @@ def rows_error(
     return total;
     """
 )
-def rows_error_between(
+def rows_error_between(  # type: ignore[empty-body]
     target: wp.array2d[wp.vec4],
     source: wp.array2d[wp.vec4],
     target_start: int,
@@ -117,7 +114,7 @@ def rows_error_between(
     rows: int,
     length: int,
     bound: float,
-) -> float:  # type: ignore[empty-body]
+) -> float:
     """`rows_error` with the source read bilinearly, `fx` of the way to the pixel `right` and `fy` to that `below`."""
 
 
@@ -146,13 +143,13 @@ def rows_error_between(
             }
         }
     }
-    wp::vec_t<5, float> result;
+    wp::vec_t<6, float> result;
     for (int n = 0; n < 5; ++n)
         result[n] = (sums[n][0] + sums[n][1]) + (sums[n][2] + sums[n][3]);
     return result;
     """
 )
-def rows_step_sums(
+def rows_step_sums(  # type: ignore[empty-body]
     target: wp.array2d[wp.vec4],
     source: wp.array2d[wp.vec4],
     target_start: int,
@@ -166,5 +163,9 @@ def rows_step_sums(
     rows: int,
     length: int,
     groups: int,
-) -> StepSums:  # type: ignore[empty-body, valid-type]
-    """The sums for a step of the source position, read as `rows_error_between` does."""
+) -> wp.spatial_vector:
+    """Sums over a patch for a step of the source position, read as `rows_error_between` does.
+
+    gx gx, gx gy, gy gy, gx d, gy d: g is the target's gradient, d target minus source. The last of the six is 0:
+    Warp has a name for vectors of six, none for five.
+    """
