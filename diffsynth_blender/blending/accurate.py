@@ -8,7 +8,7 @@ import warp as wp
 
 from ..bands import Bands
 from . import refine
-from .frame_ring import FrameRing
+from .frame_cache import FrameCache
 from .grid import grid_shape
 from .plan import LinkRequest, window_sources
 from .window import Links, triangle
@@ -18,8 +18,8 @@ CAST_SIGMA = 2.0
 SHIFT_SIGMA = 1.0
 STIFFNESS = 120.0
 TOLERANCE = 0.15
-FOLLOW_SIGMA = 3.0
-FOLLOW_RIDGE = 0.3
+FOLLOW_SIGMA = 4.0
+FOLLOW_RIDGE = 0.1
 DETAIL_POWER = 8.0
 
 
@@ -32,20 +32,20 @@ class AccurateBlender:
         self._bands = bands
         self._frame_count = frame_count
         self._window = window
-        self.ring_size = self.slot_count = 2 * window + 1
+        self.frame_slots = self.slot_count = 2 * window + 1
 
     def requests(self, target: int) -> list[LinkRequest]:
         """The links that blending frame `target` reads, to itself as well: its own warp is undone like any other."""
         sources = (*window_sources(target, self._window, self._frame_count), target)
         return [LinkRequest(target, tuple(sorted(sources)))]
 
-    def blend(self, target: int, ring: FrameRing, links: Links, blended: wp.array) -> None:
+    def blend(self, target: int, cache: FrameCache, links: Links, blended: wp.array) -> None:
         """Blend frame `target` into `blended`, vec3 (H, W)."""
         (request,) = self.requests(target)
         blend_registered(
             self._bands,
-            ring.pool,
-            [ring.slot(source) for source in request.sources],
+            cache.pool,
+            [cache.slot(source) for source in request.sources],
             [triangle(target, source, self._window) for source in request.sources],
             links(request),
             blended,
@@ -81,6 +81,7 @@ def blend_registered(
     sums = wp.empty(grid, dtype=refine.BlockSums, device=device)
     moved = wp.empty((len(slots), *blended.shape), dtype=wp.vec4, device=device)
     mean = wp.empty_like(blended)
+    pure = wp.empty(blended.shape, dtype=wp.uint8, device=device)
     follows = wp.zeros((1, *grid[1:]), dtype=float, device=device)
     light = wp.empty(grid[1:], dtype=wp.vec2, device=device)
 
@@ -91,9 +92,10 @@ def blend_registered(
         bands.launch(kernel, grid[1:], inputs, outputs, rows_per_band=1)
 
     def find_casts() -> None:
-        launch_on_grid(refine.sum_blocks, [moved, casts, mean], [sums])
+        launch_on_grid(refine.sum_blocks, [moved, casts, mean, pure], [sums])
         launch_on_grid(refine.spread_casts, [sums, CAST_SIGMA], [casts])
 
+    launch(refine.find_pure, [links], [pure])
     launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved])
     launch_on_grid(refine.compare_light, [links, moved], [light])
     launch_on_grid(refine.find_follow, [light, FOLLOW_SIGMA, FOLLOW_RIDGE], [follows])
@@ -102,7 +104,7 @@ def blend_registered(
     for _ in range(ITERATIONS):
         find_casts()
         launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
-        launch_on_grid(refine.sum_blocks, [moved, casts, mean], [sums])
+        launch_on_grid(refine.sum_blocks, [moved, casts, mean, pure], [sums])
         launch_on_grid(refine.solve_shifts, [sums, SHIFT_SIGMA, STIFFNESS, shifts], [next_shifts])
         shifts, next_shifts = next_shifts, shifts
         launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved])
@@ -111,4 +113,4 @@ def blend_registered(
     wide, near = mean, wp.empty_like(mean)
     launch(refine.blend_moved, [moved, casts, mean, tolerance, 1.0], [wide])
     launch(refine.blend_moved, [moved, casts, wide, 0.0, DETAIL_POWER], [near])
-    launch(refine.add_detail, [wide, near], [blended])
+    launch(refine.add_detail, [wide, near, pure], [blended])

@@ -35,6 +35,13 @@ BLACK = wp.constant(0.03)
 """Added to luma before ratios [sRGB, 0 to 1]: in the dark a ratio is noise."""
 
 
+ROOMY = wp.constant(1)
+"""Flag of a link: all thirty-six pixels around show the surface, so that the position may be moved by a pixel."""
+
+MIXED = wp.constant(2)
+"""Flag of a link: the target's pixel is at a silhouette and holds some of both surfaces' colours."""
+
+
 @wp.func
 def log_luma(colour: wp.vec3) -> float:
     """Brightness in octaves."""
@@ -53,13 +60,15 @@ class Link:
     """Pixels around that show the same surface, see `gather`."""
     weight: wp.uint8
     """Trust, 0 for none to `OWN_WEIGHT`."""
-    roomy: wp.uint8
-    """1 where all thirty-six pixels around show the surface, so that the position may be moved by a pixel."""
+    flags: wp.uint8
+    """`ROOMY` and `MIXED`, or neither."""
     gain: wp.int16
     """How much brighter the guide is in the target than there, in `GAIN_STEPS` an octave."""
 
 
-LINK_DTYPE = np.dtype([("dx", "<i2"), ("dy", "<i2"), ("taps", "<u2"), ("weight", "u1"), ("roomy", "u1"), ("gain", "<i2")])
+LINK_DTYPE = np.dtype(
+    [("dx", "<i2"), ("dy", "<i2"), ("taps", "<u2"), ("weight", "u1"), ("flags", "u1"), ("gain", "<i2")]
+)
 """`Link` in NumPy and on disk."""
 
 
@@ -143,5 +152,7 @@ def find_links(
             link.weight = wp.uint8(wp.round(trust * OWN_WEIGHT))
             link.taps = wp.uint16(taps)
             if taps == ALL_TAPS and not has_edge(source, int(wp.floor(sx)), int(wp.floor(sy)), 1):
-                link.roomy = wp.uint8(1)
+                link.flags |= wp.uint8(ROOMY)
+            if target.edge[y, x] != wp.uint8(0):
+                link.flags |= wp.uint8(MIXED)
     links_out[y, x] = link

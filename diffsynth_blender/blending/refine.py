@@ -11,7 +11,7 @@ import warp as wp
 
 from .gather import ALL_TAPS, CORNER_TAPS, gather, has_tap
 from .grid import BLOCK, bell, read_grid
-from .links import GAIN_STEPS, OWN_WEIGHT, STEPS_PER_PIXEL, Link, log_luma
+from .links import GAIN_STEPS, MIXED, OWN_WEIGHT, ROOMY, STEPS_PER_PIXEL, Link, log_luma
 
 wp.set_module_options({"enable_backward": False})
 
@@ -35,6 +35,7 @@ class BlockSums:
     residual: float
     weight: float
     colour: wp.vec3
+    pure_weight: float
 
 
 @wp.func
@@ -64,7 +65,7 @@ def shift_taps(link: Link, columns: int, rows: int) -> int:
     taps = wp.int32(0)
     if wp.abs(columns) > 1 or wp.abs(rows) > 1:
         return taps
-    if link.roomy != wp.uint8(0):
+    if (int(link.flags) & ROOMY) != 0:
         return ALL_TAPS
     for j in range(4):
         for i in range(4):
@@ -89,7 +90,7 @@ def move_sources(
     # Out:
     moved_out: wp.array3d[wp.vec4],
 ) -> None:
-    """Gather every source where its link and its shift lead, in the target's light; the fourth component is the weight."""
+    """Gather every source where its link and its shift lead, in the target's light; the weight is the fourth value."""
     row, x = wp.tid()
     y = first_row + row
     follow = read_grid(follows, 0, x, y)
@@ -112,6 +113,25 @@ def move_sources(
             colour = light * gather(frames, slots[k], sx, sy, taps)
             moved = wp.vec4(colour[0], colour[1], colour[2], falloffs[k] * float(link.weight) / OWN_WEIGHT)
         moved_out[k, y, x] = moved
+
+
+@wp.kernel
+def find_pure(
+    # In:
+    first_row: int,
+    links: wp.array3d[Link],
+    # Out:
+    pure_out: wp.array2d[wp.uint8],
+) -> None:
+    """Mark pixels away from silhouettes: neither they nor what they read mixes the colours of two surfaces."""
+    row, x = wp.tid()
+    y = first_row + row
+    pure = wp.uint8(1)
+    for k in range(links.shape[0]):
+        link = links[k, y, x]
+        if link.weight != wp.uint8(0) and (int(link.flags) & MIXED) != 0:
+            pure = wp.uint8(0)
+    pure_out[y, x] = pure
 
 
 @wp.func
@@ -169,6 +189,7 @@ def add_detail(
     first_row: int,
     wide: wp.array2d[wp.vec3],
     near: wp.array2d[wp.vec3],
+    pure: wp.array2d[wp.uint8],
     # Out:
     blend_out: wp.array2d[wp.vec3],
 ) -> None:
@@ -179,9 +200,11 @@ def add_detail(
     weight = wp.float32(0.0)
     for j in range(wp.max(y - 3, 0), wp.min(y + 4, wide.shape[0])):
         for i in range(wp.max(x - 3, 0), wp.min(x + 4, wide.shape[1])):
-            share = gaussian(i - x) * gaussian(j - y)
-            total += share * (near[j, i] - wide[j, i])
-            weight += share
+            # What differs at a silhouette stays there.
+            if pure[j, i] >= pure[y, x]:
+                share = gaussian(i - x) * gaussian(j - y)
+                total += share * (near[j, i] - wide[j, i])
+                weight += share
     blend_out[y, x] = near[y, x] - total / weight
 
 
@@ -203,10 +226,11 @@ def sum_blocks(
     moved: wp.array3d[wp.vec4],
     casts: wp.array3d[wp.vec3],
     consensus: wp.array2d[wp.vec3],
+    pure: wp.array2d[wp.uint8],
     # Out:
     sums_out: wp.array3d[BlockSums],
 ) -> None:
-    """Compare every source with the consensus, block by block."""
+    """Compare every source with the consensus, block by block; in colour only where no silhouette mixes two."""
     row, column = wp.tid()
     block_row = first_row + row
     for k in range(moved.shape[0]):
@@ -230,7 +254,9 @@ def sum_blocks(
                         sums.y += w * wp.dot(down, away - cast)
                         sums.residual += w * wp.dot(away - cast, away - cast)
                         sums.weight += w
-                        sums.colour += w * away
+                        if pure[y, x] != wp.uint8(0):
+                            sums.colour += w * away
+                            sums.pure_weight += w
         sums_out[k, block_row, column] = sums
 
 
@@ -254,7 +280,7 @@ def spread_casts(
             for i in range(wp.max(column - reach, 0), wp.min(column + reach + 1, sums.shape[2])):
                 near = bell(float(i - column), sigma) * bell(float(j - block_row), sigma)
                 total += near * sums[k, j, i].colour
-                weight += near * sums[k, j, i].weight
+                weight += near * sums[k, j, i].pure_weight
         casts_out[k, block_row, column] = wp.vec3(0.0)
         if weight > 1.0e-3:
             casts_out[k, block_row, column] = total / weight

@@ -17,8 +17,9 @@ import warp as wp
 
 from ..motion.clip import Clip
 from .accurate import AccurateBlender
-from .frame_ring import Fetch, FrameRing
-from .link_finder import LinkFinder
+from .footage import Footage
+from .frame_cache import Fetch, FrameCache, frame_pool
+from .link_finder import make_finder
 from .link_store import LinkStore
 from .links import LINK_DTYPE, Link
 from .plan import LinkRequest
@@ -36,19 +37,19 @@ STORE_VERSION = 3
 
 
 class Blender(Protocol):
-    """Blends one frame at a time from a ring of frames and from links."""
+    """Blends one frame at a time from the frames of its window and from links."""
 
-    ring_size: int
+    frame_slots: int
     """Frames that must be at hand: the window's."""
 
     @property
     def slot_count(self) -> int:
-        """Slots of the pool: the ring's, then the blender's own."""
+        """Slots of the pool: the frames', then the blender's own."""
 
     def requests(self, target: int) -> list[LinkRequest]:
         """The links that blending a frame reads."""
 
-    def blend(self, target: int, ring: FrameRing, links: Links, blended: wp.array) -> None:
+    def blend(self, target: int, cache: FrameCache, links: Links, blended: wp.array) -> None:
         """Blend a frame into `blended`, vec3 (H, W)."""
 
 
@@ -57,25 +58,28 @@ class Smoother:
 
     def __init__(
         self,
-        clip: Clip,
+        clip: Clip | Footage,
         guide: Callable[[int], np.ndarray],
         *,
         mode: Mode = "accurate",
         window: int = 7,
         operator: Operator = "robust",
+        repair: bool = True,
         cache_dir: Path | None = None,
         cache_key: str = "",
     ):
         """Describe the operator; nothing is computed yet.
 
         Args:
-            clip: exact motion; its device and threads are used here as well.
+            clip: exact motion, or footage without passes; its device and threads are used here as well.
             guide: returns a source frame in [0, 1], shape (H, W, 3), by index. It decides weights only.
             mode: "fast" blends whole blocks of frames, "balanced" every pair, "accurate" also registers every
                 source to the window's mean, which follows the frames that are blended and is not linear in them.
             window: frames to either side that take part; 0 leaves frames as they are.
             operator: "robust" weighs sources by nearness in time and agreement of the guide; "mean" is the plain
                 mean over everything visible.
+            repair: whether the robust operator matches patches of the guide where exact motion leads to nothing that
+                looks alike: reflections, moving shadows, what a source does not show.
             cache_dir: folder for links; None computes them anew each time, unless `prepare` is called.
             cache_key: identifies the shot among those that share `cache_dir`.
 
@@ -95,8 +99,10 @@ class Smoother:
         self._bands = clip.bands
         self._mode = mode
         self._robust = operator == "robust"
-        self._finder = LinkFinder(clip, guide, window=window, robust=self._robust)
-        about = [STORE_VERSION, cache_key, list(clip.frames), clip.width, clip.height, mode, window, operator]
+        self._finder = make_finder(
+            clip, guide, guide_slots=2 * window + 2, robust=self._robust, repair=repair and self._robust
+        )
+        about = [STORE_VERSION, cache_key, list(clip.frames), clip.width, clip.height, mode, window, operator, repair]
         name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
         self._store = None if cache_dir is None else LinkStore(cache_dir / f"links-{name}")
         clip.reserve(window)
@@ -156,14 +162,14 @@ class Smoother:
         shape = (self._clip.height, self._clip.width)
         device = self._bands.device
         blender = self._make_blender()
-        pool = wp.zeros((blender.slot_count, *shape), dtype=wp.vec3, device=device)
-        ring = FrameRing(fetch, pool, blender.ring_size)
+        pool = frame_pool(blender.slot_count, *shape, device)
+        cache = FrameCache(fetch, pool, blender.frame_slots)
         blended = wp.empty(shape, dtype=wp.vec3, device=device)
         last = len(self._clip.frames) - 1
         for target in range(last + 1):
             for index in range(max(0, target - self.window), min(last, target + self.window) + 1):
-                ring.slot(index)
-            blender.blend(target, ring, self._links, blended)
+                cache.slot(index)
+            blender.blend(target, cache, self._links, blended)
             yield blended
 
     def _links(self, request: LinkRequest) -> wp.array:

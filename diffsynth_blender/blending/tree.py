@@ -12,7 +12,7 @@ import warp as wp
 
 from ..bands import Bands
 from . import linear
-from .frame_ring import FrameRing
+from .frame_cache import FrameCache
 from .plan import LinkRequest, Node, block_sources, query_nodes
 from .window import Links
 
@@ -29,15 +29,15 @@ class TreeBlender:
         self._bands = bands
         self._frame_count = frame_count
         self._window = window
-        self.ring_size = 2 * window + 1
+        self.frame_slots = 2 * window + 1
         self._node_limit = self._most_nodes()
         self._slots: dict[tuple[bool, Node], int] = {}
         self._counts: wp.array | None = None
 
     @property
     def slot_count(self) -> int:
-        """Slots of the pool: the ring's frames, then nodes."""
-        return self.ring_size + self._node_limit
+        """Slots of the pool: the window's frames, then nodes."""
+        return self.frame_slots + self._node_limit
 
     def requests(self, target: int) -> list[LinkRequest]:
         """The links that blending frame `target` reads; those of nodes are shared with its neighbours."""
@@ -47,16 +47,16 @@ class TreeBlender:
                 found += [self._growth(backward, Node(node.root, level)) for level in range(1, node.level + 1)]
         return [request for request in found if request.sources]
 
-    def blend(self, target: int, ring: FrameRing, links: Links, blended: wp.array) -> None:
-        """Blend frame `target` into `blended`, vec3 (H, W); nodes lie in the pool behind the ring."""
+    def blend(self, target: int, cache: FrameCache, links: Links, blended: wp.array) -> None:
+        """Blend frame `target` into `blended`, vec3 (H, W); nodes lie in the pool behind the frames."""
         if self._counts is None:
-            self._counts = wp.full(ring.pool.shape, 1.0, dtype=float, device=ring.pool.device)
+            self._counts = wp.full(cache.pool.shape, 1.0, dtype=float, device=cache.pool.device)
         self._forget(target)
         own_nodes = []
         slots: dict[int, int] = {}
         for backward in (False, True):
             for node in query_nodes(self._place(target, backward), self._window):
-                slot = self._slot(backward, node, ring, links)
+                slot = self._slot(backward, node, cache, links)
                 if self._place(node.root, backward) == target:
                     own_nodes.append(slot)
                 else:
@@ -65,9 +65,9 @@ class TreeBlender:
         self._launch(
             linear.blend_nodes,
             [
-                ring.pool,
+                cache.pool,
                 self._counts,
-                ring.slot(target),
+                cache.slot(target),
                 wp.vec2i(own_nodes[0], own_nodes[1]),
                 self._indices([slots[source] for source in request.sources]),
                 links(request),
@@ -93,19 +93,19 @@ class TreeBlender:
         sources = sorted(self._place(place, backward) for place in block_sources(node))
         return LinkRequest(self._place(node.root, backward), tuple(sources))
 
-    def _slot(self, backward: bool, node: Node, ring: FrameRing, links: Links) -> int:
+    def _slot(self, backward: bool, node: Node, cache: FrameCache, links: Links) -> int:
         """Return where a node lies in the pool, making it if it is not there."""
         if node.level == 0:
-            return ring.slot(self._place(node.root, backward))
+            return cache.slot(self._place(node.root, backward))
         key = (backward, node)
         if key not in self._slots:
-            base = self._slot(backward, Node(node.root, node.level - 1), ring, links)
+            base = self._slot(backward, Node(node.root, node.level - 1), cache, links)
             request = self._growth(backward, node)
-            free = set(range(self.ring_size, self.slot_count)) - set(self._slots.values())
+            free = set(range(self.frame_slots, self.slot_count)) - set(self._slots.values())
             self._slots[key] = min(free)
-            inputs = [base, self._indices([ring.slot(source) for source in request.sources]), links(request)]
-            inputs = [ring.pool, self._counts, *inputs, self._slots[key]]
-            self._launch(linear.grow_node, inputs, [ring.pool, self._counts])
+            inputs = [base, self._indices([cache.slot(source) for source in request.sources]), links(request)]
+            inputs = [cache.pool, self._counts, *inputs, self._slots[key]]
+            self._launch(linear.grow_node, inputs, [cache.pool, self._counts])
         return self._slots[key]
 
     def _forget(self, target: int) -> None:

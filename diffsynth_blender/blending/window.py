@@ -8,7 +8,7 @@ import warp as wp
 
 from ..bands import Bands
 from . import linear
-from .frame_ring import FrameRing
+from .frame_cache import FrameCache
 from .plan import LinkRequest, window_sources
 
 Links = Callable[[LinkRequest], wp.array]
@@ -34,13 +34,13 @@ class WindowBlender:
         self._frame_count = frame_count
         self._window = window
         self._robust = robust
-        self.ring_size = self.slot_count = 2 * window + 1
+        self.frame_slots = self.slot_count = 2 * window + 1
 
     def requests(self, target: int) -> list[LinkRequest]:
         """The links that blending frame `target` reads."""
         return [LinkRequest(target, tuple(window_sources(target, self._window, self._frame_count)))]
 
-    def blend(self, target: int, ring: FrameRing, links: Links, blended: wp.array) -> None:
+    def blend(self, target: int, cache: FrameCache, links: Links, blended: wp.array) -> None:
         """Blend frame `target` into `blended`, vec3 (H, W)."""
         device = self._bands.device
         (request,) = self.requests(target)
@@ -50,9 +50,9 @@ class WindowBlender:
             linear.blend_window,
             blended.shape,
             inputs=[
-                ring.pool,
-                ring.slot(target),
-                wp.array([ring.slot(source) for source in sources], dtype=int, device=device),
+                cache.pool,
+                cache.slot(target),
+                wp.array([cache.slot(source) for source in sources], dtype=int, device=device),
                 wp.array(falloffs, dtype=float, device=device),
                 links(request),
             ],

@@ -75,7 +75,7 @@ def compute(plan: DeflickerPlan, frames: FrameFiles, span: range, device: str) -
     if plan.job is not None and plan.job_dir is not None:
         correspondence = clip_of(plan.job, plan.job_dir, numbers, device)
     else:
-        correspondence = Footage(len(numbers), guide, width=frames.width, height=frames.height, device=device)
+        correspondence = Footage(len(numbers), width=frames.width, height=frames.height, device=device)
     if plan.uses_keys:
         keys = [index for index, number in enumerate(numbers) if number in plan.style]
         results = KeyFrameInterpolator(correspondence, guide, keys).stream(style)

@@ -8,6 +8,7 @@ import warp as wp
 
 from diffsynth_blender.blending.links import LINK_DTYPE, Link
 from diffsynth_blender.blending.smoother import Smoother
+from diffsynth_blender.blending.tree import TreeBlender
 from tests.reference import blend
 from tests.reference.clips import clip_of, pictures_of
 from tests.reference.scene import Rectangle, Scene, demo_scene, lens, move, waves
@@ -32,27 +33,31 @@ def shot():
     return scene, clip_of(scene, frames), guide, np.clip(guide + flicker, 0.0, 1.0).astype(np.float32)
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_a_window_of_no_frames_is_the_identity(shot, operator):
+@pytest.mark.parametrize(("mode", "operator"), BLENDS)
+def test_a_window_of_no_frames_is_the_identity(shot, mode, operator):
     """Bit for bit."""
     _, clip, guide, frames = shot
-    np.testing.assert_array_equal(smoother_of(clip, guide, window=0, operator=operator).smooth(frames), frames)
+    np.testing.assert_array_equal(
+        smoother_of(clip, guide, window=0, mode=mode, operator=operator).smooth(frames), frames
+    )
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_a_constant_clip_is_a_fixed_point(shot, operator):
+@pytest.mark.parametrize(("mode", "operator"), BLENDS)
+def test_a_constant_clip_is_a_fixed_point(shot, mode, operator):
     """A clip of one colour stays that colour bit for bit, whatever moves."""
     _, clip, guide, _ = shot
     constant = np.full_like(guide, (0.1, 0.7, 1.0 / 3.0))
-    np.testing.assert_array_equal(smoother_of(clip, guide, window=3, operator=operator).smooth(constant), constant)
+    np.testing.assert_array_equal(
+        smoother_of(clip, guide, window=3, mode=mode, operator=operator).smooth(constant), constant
+    )
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_a_static_scene_comes_out_as_it_went_in(operator):
+@pytest.mark.parametrize(("mode", "operator"), BLENDS)
+def test_a_static_scene_comes_out_as_it_went_in(mode, operator):
     """Nothing moves and all frames are equal: the same bits come out."""
     still = demo_scene(48, 32, speed=0.0)
     frames = np.repeat(np.random.default_rng(0).random((1, 32, 48, 3), np.float32), 5, axis=0)
-    smoother = smoother_of(clip_of(still, range(1, 6)), frames, window=2, operator=operator)
+    smoother = smoother_of(clip_of(still, range(1, 6)), frames, window=2, mode=mode, operator=operator)
     np.testing.assert_array_equal(smoother.smooth(frames), frames)
 
 
@@ -87,23 +92,23 @@ def test_it_agrees_with_the_slow_reference(operator):
     expected = blend.smooth(
         styled, guide, [scene.passes(f) for f in frames], lambda i, j: traces[i, j], guide_sigma=0.1, **options
     )
-    difference = np.abs(smoother_of(clip, guide, **options).smooth(styled) - expected).max(axis=-1)
+    difference = np.abs(smoother_of(clip, guide, repair=False, **options).smooth(styled) - expected).max(axis=-1)
     # A weight that lies on the border between two of its 256 steps may be rounded to either.
     assert np.median(difference) < 1e-6
     assert difference.max() < 3e-3
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_flicker_goes_away(shot, operator):
+@pytest.mark.parametrize(("mode", "operator"), BLENDS)
+def test_flicker_goes_away(shot, mode, operator):
     """The frames come closer to the steady clip that they flicker around."""
     _, clip, guide, frames = shot
-    smoothed = smoother_of(clip, guide, window=3, operator=operator).smooth(frames)
+    smoothed = smoother_of(clip, guide, window=3, mode=mode, operator=operator).smooth(frames)
     assert np.mean((smoothed - guide) ** 2) < 0.3 * np.mean((frames - guide) ** 2)
 
 
 @pytest.mark.parametrize("samples", [1, 3])
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_disoccluded_pixels_never_receive_the_occluders_colour(operator, samples):
+@pytest.mark.parametrize(("mode", "operator"), BLENDS)
+def test_disoccluded_pixels_never_receive_the_occluders_colour(mode, operator, samples):
     """A red card crosses a blue wall; no blue pixel turns red, though renders mix colours at edges."""
     scene = Scene(
         64,
@@ -124,9 +129,9 @@ def test_disoccluded_pixels_never_receive_the_occluders_colour(operator, samples
     frames = range(1, 8)
     pictures = pictures_of(scene, frames, samples)
     # The guide is blind here, so that visibility alone has to keep the colours apart.
-    smoothed = smoother_of(clip_of(scene, frames), np.zeros_like(pictures), window=3, operator=operator).smooth(
-        pictures
-    )
+    smoothed = smoother_of(
+        clip_of(scene, frames), np.zeros_like(pictures), window=3, mode=mode, operator=operator
+    ).smooth(pictures)
     wall = (pictures == (0.0, 0.0, 1.0)).all(axis=-1)
     edge = np.stack([blend.surfaces(scene.passes(frame)).edge for frame in frames])
     assert (wall & ~edge).mean() > 0.7
@@ -281,4 +286,48 @@ def test_wrong_arguments_are_refused(shot):
 
 def test_a_link_on_disk_is_a_link_on_the_device():
     """NumPy and Warp lay it out alike."""
-    assert LINK_DTYPE == np.dtype(Link.numpy_dtype()) and LINK_DTYPE.itemsize == 6
+    assert LINK_DTYPE == np.dtype(Link.numpy_dtype()) and LINK_DTYPE.itemsize == 10
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 16, 19])
+@pytest.mark.parametrize("window", [1, 2, 3, 7, 30])
+@pytest.mark.parametrize("mode", ["fast", "balanced"])
+def test_windows_are_exactly_uniform_under_identity_maps(mode, window, count):
+    """Every frame of the window counts once and alike, at the clip's ends as well."""
+    frames = np.random.default_rng(0).random((count, 6, 8, 3), np.float32)
+    clip = clip_of(demo_scene(8, 6, speed=0.0), range(1, count + 1))
+    smoothed = smoother_of(clip, np.zeros_like(frames), mode=mode, window=window, operator="mean").smooth(frames)
+    means = [frames[max(0, target - window) : target + window + 1].mean(axis=0) for target in range(count)]
+    np.testing.assert_allclose(smoothed, means, atol=1e-6)
+
+
+def test_modes_agree_on_the_mean_of_a_moving_shot(shot):
+    """Going through a block's mean costs a second interpolation and nothing else."""
+    _, clip, guide, frames = shot
+    fast, balanced = (
+        smoother_of(clip, guide, mode=mode, window=3, operator="mean").smooth(frames) for mode in ("fast", "balanced")
+    )
+    assert np.mean(np.abs(fast - balanced)) < 0.1 * np.mean(np.abs(balanced - frames))
+
+
+@pytest.mark.parametrize("mode", ["fast", "balanced", "accurate"])
+def test_every_mode_streams_and_prepares_to_the_same_bits(shot, mode, tmp_path):
+    """Links computed on the way, kept in memory or read from disk; whole clip or one window at a time."""
+    scene, clip, guide, frames = shot
+    expected = np.stack(list(smoother_of(clip, guide, mode=mode, window=3).stream(frames.__getitem__)))
+    kept = smoother_of(clip_of(scene, range(1, 8), threads=1), guide, mode=mode, window=3)
+    kept.prepare()
+    np.testing.assert_array_equal(kept.smooth(frames), expected)
+    stored = smoother_of(clip, guide, mode=mode, window=3, cache_dir=tmp_path)
+    stored.prepare()
+    on_device = wp.array(frames, dtype=wp.vec3, device="cpu")
+    np.testing.assert_array_equal(stored.smooth(on_device).numpy(), expected)
+
+
+def test_the_fast_mode_forgets_frames_and_nodes(shot):
+    """Memory is a matter of the window, not of the clip."""
+    slots = []
+    for count in (40, 160):
+        tree = TreeBlender(clip_of(demo_scene(8, 6), range(1, 3)).bands, count, 7)
+        slots.append(tree.slot_count)
+    assert slots[0] == slots[1] <= 3 * 15

@@ -58,20 +58,21 @@ def to_step(displacement: float) -> float:
     return math.copysign(math.floor(abs(displacement) * 64.0 + 0.5), displacement) / 64.0
 
 
-def catmull_rom(t: float) -> list[float]:
-    """Return the weights of the pixels at -1, 0, 1, 2."""
+def cubic(t: float) -> list[float]:
+    """Return the weights of the pixels at -1, 0, 1, 2: Keys's cubic convolution with a = -0.75."""
+    a = -0.75
     return [
-        -0.5 * t + t**2 - 0.5 * t**3,
-        1.0 - 2.5 * t**2 + 1.5 * t**3,
-        0.5 * t + 2.0 * t**2 - 1.5 * t**3,
-        -0.5 * t**2 + 0.5 * t**3,
+        a * (t**3 - 2.0 * t**2 + t),
+        (a + 2.0) * t**3 - (a + 3.0) * t**2 + 1.0,
+        -(a + 2.0) * t**3 + (2.0 * a + 3.0) * t**2 - a * t,
+        a * (t**2 - t**3),
     ]
 
 
 def colour_at(frame: np.ndarray, x: float, y: float, allowed, edge: np.ndarray) -> np.ndarray | None:
     """Return the colour at (x, y) from pixels (row, column) that `allowed` accepts, None if there are too few.
 
-    Next to an `edge` the four nearest pixels are all that is read.
+    Away from every `edge` all sixteen pixels around are read, whatever their depth.
     """
     left, top = math.floor(x), math.floor(y)
     fx, fy = x - left, y - top
@@ -79,27 +80,26 @@ def colour_at(frame: np.ndarray, x: float, y: float, allowed, edge: np.ndarray) 
     def pixel(row: int, column: int) -> tuple[int, int]:
         return min(max(row, 0), frame.shape[0] - 1), min(max(column, 0), frame.shape[1] - 1)
 
-    corners = {
-        pixel(top + dy, left + dx): 0.0 for dy in (0, 1) for dx in (0, 1) if allowed(*pixel(top + dy, left + dx))
-    }
+    corners = {}
     for dy, share_y in ((0, 1.0 - fy), (1, fy)):
         for dx, share_x in ((0, 1.0 - fx), (1, fx)):
-            if pixel(top + dy, left + dx) in corners:
-                corners[pixel(top + dy, left + dx)] += share_x * share_y
-    if sum(corners.values()) < 1e-3:
+            if allowed(*pixel(top + dy, left + dx)):
+                corners[dy, dx] = share_x * share_y, pixel(top + dy, left + dx)
+    if sum(share for share, _ in corners.values()) < 1e-3:
         return None
     if fx == fy == 0.0:
         return frame[top, left].astype(float)
-    around = [[pixel(top + j, left + i) for i in (-1, 0, 1, 2)] for j in (-1, 0, 1, 2)]
-    nearest = [around[j][i] for j in (1, 2) for i in (1, 2)]
-    if not all(allowed(*place) and not edge[place] for place in nearest):
-        return sum(weight * frame[place] for place, weight in corners.items()) / sum(corners.values())
-    total = sum(
-        wy * wx * frame[place].astype(float)
-        for wy, line in zip(catmull_rom(fy), around, strict=True)
-        for wx, place in zip(catmull_rom(fx), line, strict=True)
-    )
-    colours = np.stack([frame[place] for place in nearest])
+    everything = len(corners) == 4 and not any(edge[place] for _, place in corners.values())
+    read = [
+        (wy * wx, frame[pixel(top + j, left + i)].astype(float))
+        for j, wy in zip((-1, 0, 1, 2), cubic(fy), strict=True)
+        for i, wx in zip((-1, 0, 1, 2), cubic(fx), strict=True)
+        if everything or allowed(*pixel(top + j, left + i))
+    ]
+    if sum(weight for weight, _ in read) < 0.6:
+        read = [(share, frame[place].astype(float)) for share, place in corners.values()]
+    total = sum(weight * colour for weight, colour in read) / sum(weight for weight, _ in read)
+    colours = np.stack([colour for _, colour in read])
     return np.clip(total, colours.min(axis=0), colours.max(axis=0))
 
 
