@@ -8,6 +8,7 @@ import OpenEXR
 from PIL import Image
 
 from diffsynth_blender.protocol import Camera, Deflicker, Job, Settings, Shot, save_job
+from diffsynth_blender.protocol.objects import save_objects
 from tests.reference.scene import BACKGROUND_DEPTH, Scene, demo_scene
 
 CHANNELS = {
@@ -45,7 +46,7 @@ def write_passes(path: Path, scene: Scene, frame: int, *, leave_out: str = "", n
 def write_job_folder(
     job_dir: Path, *, frames: int = 5, model: str = "demo", scene: Scene | None = None, **settings
 ) -> Job:
-    """Write job.json, source frames and passes; returns the job."""
+    """Write job.json, source frames, passes and matrices; returns the job."""
     scene = scene or demo_scene(64, 48)
     numbers = tuple(range(1, frames + 1))
     shot = Shot(
@@ -70,6 +71,7 @@ def write_job_folder(
             )
             for frame in numbers
         ),
+        objects="passes/{frame:04d}.objects.json",
     )
     defaults = Settings(
         prompt="clay",
@@ -87,4 +89,6 @@ def write_job_folder(
         picture = np.rint(scene.picture(frame, samples=2) * 255).astype(np.uint8)
         Image.fromarray(picture).save(shot.source_path(job_dir, frame))
         write_passes(shot.passes_path(job_dir, frame), scene, frame)
+        matrices = {id & 0xFFFFFFFF: tuple(map(tuple, pose.tolist())) for id, pose in scene.objects(frame).items()}
+        save_objects(matrices, shot.objects_path(job_dir, frame))
     return job

@@ -31,6 +31,18 @@ def missing_file(job_dir):
     return path, "capture the frame again"
 
 
+def missing_matrices(job_dir):
+    path = job_dir / "passes" / "0002.objects.json"
+    path.unlink()
+    return path, "capture the frame again"
+
+
+def truncated_matrices(job_dir):
+    path = job_dir / "passes" / "0002.objects.json"
+    path.write_text(path.read_text()[:-20])
+    return path, "capture the frame again"
+
+
 def passes_of_another_size(job_dir):
     path = job_dir / "passes" / "0002.exr"
     write_passes(path, demo_scene(32, 24), FRAME)
@@ -69,6 +81,8 @@ def unknown_key(job_dir):
         truncated_exr,
         missing_pass,
         missing_file,
+        missing_matrices,
+        truncated_matrices,
         passes_of_another_size,
         nan_in_depth,
         source_of_another_size,

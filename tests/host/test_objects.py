@@ -1,6 +1,7 @@
 """The matrices that a capture writes: whose they are, and whose are left out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -10,7 +11,8 @@ from mathutils import Matrix
 
 from diffsynth_blender.host.capture import Capture
 from diffsynth_blender.host.cryptomatte import murmur3, object_id
-from diffsynth_blender.protocol import load_job
+from diffsynth_blender.host.reuse import find_captured
+from diffsynth_blender.protocol import load_job, save_job
 from diffsynth_blender.protocol.objects import load_objects
 from tests.host import shots
 
@@ -148,3 +150,16 @@ def test_namesakes_from_libraries_are_left_out(tmp_path: Path) -> None:
     scene.collection.objects.link(wanted.objects[0])
     matrices = capture_objects(scene, tmp_path / "job")
     assert object_id("Cube") not in matrices[5] and object_id("Ground") in matrices[5]
+
+
+def test_a_capture_without_its_matrices_is_not_taken_again(tmp_path: Path) -> None:
+    """A folder is a complete capture only with every file that job.json speaks of."""
+    scene = shots.make_shot(width=32, height=32)
+    capture_objects(scene, tmp_path)
+    assert find_captured(scene, tmp_path, range(4, 7)) == load_job(tmp_path)
+    load_job(tmp_path).shot.objects_path(tmp_path, 5).unlink()
+    assert find_captured(scene, tmp_path, range(4, 7)) is None
+    # What an older version captured has none, and is complete without.
+    job = load_job(tmp_path)
+    save_job(replace(job, shot=replace(job.shot, objects=None)), tmp_path)
+    assert find_captured(scene, tmp_path, range(4, 7)) is not None
