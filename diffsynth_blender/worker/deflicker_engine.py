@@ -22,10 +22,6 @@ def choose_device(wanted: str) -> str:
 
     Raises DeviceMissingError when CUDA is asked for and not there: a job never moves to the processor unasked.
     """
-    # Warp says at its start that there is no driver; where none is asked for, that is no news.
-    wp.config.log_level = wp.LOG_ERROR
-    wp.init()
-    wp.config.log_level = wp.LOG_WARNING
     has_cuda = wp.is_cuda_available()
     if wanted == "cuda" and not has_cuda:
         raise DeviceMissingError("device 'cuda' is not available on this machine; choose 'auto' or 'cpu'")
