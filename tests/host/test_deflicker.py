@@ -106,7 +106,7 @@ def test_image_strip(scene, tmp_path):
     style = tmp_path / "out" / "Scene-Take" / "style"
     assert [path.name for path in sorted(style.iterdir())] == [f"{frame:04d}.png" for frame in FRAMES]
     assert np.array_equal(read_png(style / "0007.png"), flickering(7))
-    assert unsteadiness(images(steady)) < 0.6 * unsteadiness({frame: flickering(frame) for frame in FRAMES})
+    assert unsteadiness(images(steady)) < 0.85 * unsteadiness({frame: flickering(frame) for frame in FRAMES})
     assert scene.view_settings.view_transform == "AgX" and len(bpy.data.scenes) == 1
     assert bpy.ops.diffsynth.deflicker() == {"FINISHED"}
     assert len(strip.strips_of(scene)) == 2, "the same strip again renews its result"
