@@ -107,8 +107,8 @@ def find_taps(target_edge: wp.uint8, source: Surfaces, x: float, y: float, id: i
                     support += corner_weight(x, y, left - 1 + i, top - 1 + j)
     if support < MIN_SUPPORT:
         return 0
-    if (taps & CORNER_TAPS) == CORNER_TAPS and not has_edge(source, left, top, 0):
-        # All eight neighbours of each corner show its surface, however much its depth changes: those are the sixteen.
+    if (taps & CORNER_TAPS) == CORNER_TAPS and not has_edge(source, left, top, 1):
+        # No silhouette in between: all sixteen show the surface, however much its depth changes.
         return ALL_TAPS
     return taps
 
@@ -151,7 +151,7 @@ def find_links(
             link.dy = wp.int16(dy)
             link.weight = wp.uint8(wp.round(trust * OWN_WEIGHT))
             link.taps = wp.uint16(taps)
-            if taps == ALL_TAPS and not has_edge(source, int(wp.floor(sx)), int(wp.floor(sy)), 1):
+            if taps == ALL_TAPS and not has_edge(source, int(wp.floor(sx)), int(wp.floor(sy)), 2):
                 link.flags |= wp.uint8(ROOMY)
             if target.edge[y, x] != wp.uint8(0):
                 link.flags |= wp.uint8(MIXED)

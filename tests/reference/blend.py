@@ -89,7 +89,8 @@ def colour_at(frame: np.ndarray, x: float, y: float, allowed, edge: np.ndarray) 
         return None
     if fx == fy == 0.0:
         return frame[top, left].astype(float)
-    everything = len(corners) == 4 and not any(edge[place] for _, place in corners.values())
+    around = [pixel(top + j, left + i) for j in (-1, 0, 1, 2) for i in (-1, 0, 1, 2)]
+    everything = len(corners) == 4 and not any(edge[place] for place in around)
     read = [
         (wy * wx, frame[pixel(top + j, left + i)].astype(float))
         for j, wy in zip((-1, 0, 1, 2), cubic(fy), strict=True)
