@@ -10,7 +10,21 @@ from diffsynth_blender.blending.smoother import Smoother
 from tests.reference.clips import clip_of, pictures_of
 from tests.reference.scene import demo_scene
 
-KERNEL_MODULES = ["motion.kernels", "blending.links", "blending.metrics"]
+KERNEL_MODULES = [
+    "motion.kernels",
+    "motion.rigid_kernels",
+    "patchmatch.kernels",
+    "patchmatch.start",
+    "patchmatch.refine",
+    "patchmatch.vote",
+    "patchmatch.pyramid",
+    "blending.links",
+    "blending.linear",
+    "blending.refine",
+    "blending.matched_links",
+    "blending.fill",
+    "blending.metrics",
+]
 
 
 @pytest.mark.parametrize("name", KERNEL_MODULES)
