@@ -63,8 +63,8 @@ def guides_shape(value: np.ndarray | wp.array, name: str, device: wp.Device) -> 
         raise ValueError(f"{name} may have up to {MAX_CHANNELS} channels, got {shape[3]}")
     if max(shape[1:3]) > MAX_SIDE:
         raise ValueError(f"{name} may have sides up to {MAX_SIDE} px, got {shape[1:3]}")
-    if shape[0] * shape[1] * shape[2] >= 2**31:
-        raise ValueError(f"{name} may have up to 2**31 pixels, got {shape[:3]}; match fewer pairs at a time")
+    if shape[0] * shape[1] * shape[2] * ((shape[3] + 3) // 4) >= 2**31:
+        raise ValueError(f"{name} may hold up to 2**31 vec4, got {shape}; match fewer pairs at a time")
     return shape
 
 
