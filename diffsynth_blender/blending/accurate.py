@@ -10,6 +10,7 @@ from ..bands import Bands
 from . import refine
 from .frame_cache import FrameCache
 from .grid import grid_shape
+from .links import Link
 from .plan import LinkRequest, window_sources
 from .window import Links, triangle
 
@@ -20,7 +21,7 @@ STIFFNESS = 120.0
 TOLERANCE = 0.15
 FOLLOW_SIGMA = 4.0
 FOLLOW_RIDGE = 0.1
-DETAIL_POWER = 4.0
+DETAIL_POWER = 6.0
 
 
 class AccurateBlender:
@@ -36,18 +37,27 @@ class AccurateBlender:
 
     def requests(self, target: int) -> list[LinkRequest]:
         """The links that blending frame `target` reads, to itself as well: its own warp is undone like any other."""
-        sources = (*window_sources(target, self._window, self._frame_count), target)
-        return [LinkRequest(target, tuple(sorted(sources)))]
+        sources = window_sources(target, self._window, self._frame_count)
+        # Two requests: the first is that of the balanced blend, and stored links are shared.
+        requests = [LinkRequest(target, tuple(sources)), LinkRequest(target, (target,))]
+        return [request for request in requests if request.sources]
 
     def blend(self, target: int, cache: FrameCache, links: Links, blended: wp.array) -> None:
         """Blend frame `target` into `blended`, vec3 (H, W)."""
-        (request,) = self.requests(target)
+        requests = self.requests(target)
+        sources = [source for request in requests for source in request.sources]
+        every_link = wp.empty((len(sources), *blended.shape), dtype=Link, device=blended.device)
+        filled = 0
+        for request in requests:
+            count = len(request.sources)
+            wp.copy(every_link[filled : filled + count], links(request))
+            filled += count
         blend_registered(
             self._bands,
             cache.pool,
-            [cache.slot(source) for source in request.sources],
-            [triangle(target, source, self._window) for source in request.sources],
-            links(request),
+            [cache.slot(source) for source in sources],
+            [triangle(target, source, self._window) for source in sources],
+            every_link,
             blended,
         )
 

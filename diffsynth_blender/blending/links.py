@@ -7,6 +7,7 @@ that the blend is the same linear operator at every denoising step. Ten bytes a 
 import numpy as np
 import warp as wp
 
+from ..motion.footprint import footprint
 from ..motion.kernels import MIN_SUPPORT, Surfaces, corner_weight, same_surface
 from .gather import ALL_TAPS, CORNER_TAPS, gather
 
@@ -127,7 +128,7 @@ def find_links(
     # Out:
     links_out: wp.array2d[Link],
 ) -> None:
-    """Weigh one source frame: visibility, and agreement of the guide frames."""
+    """Weigh one source frame: visibility, agreement of the guide frames, and how finely it resolves the surface."""
     row, x = wp.tid()
     y = first_row + row
     trace = trace_in[y, x]
@@ -147,6 +148,9 @@ def find_links(
             gain = wp.clamp(log_luma(here) - log_luma(there), -LARGEST_GAIN, LARGEST_GAIN)
             link.gain = wp.int16(wp.round(gain * GAIN_STEPS))
             trust = trace[3] * wp.exp(-sharpness * wp.dot(change, change))
+            if sharpness > 0.0:
+                # A texel that covers several pixels of the target blurs all of them.
+                trust *= footprint(trace_in, target, x, y)
             link.dx = wp.int16(dx)
             link.dy = wp.int16(dy)
             link.weight = wp.uint8(wp.round(trust * OWN_WEIGHT))

@@ -102,7 +102,8 @@ class Smoother:
         self._finder = make_finder(
             clip, guide, guide_slots=2 * window + 2, robust=self._robust, repair=repair and self._robust
         )
-        about = [STORE_VERSION, cache_key, list(clip.frames), clip.width, clip.height, mode, window, operator, repair]
+        # Links are of two frames and know neither mode nor window: smoothers of a clip share them.
+        about = [STORE_VERSION, cache_key, list(clip.frames), clip.width, clip.height, operator, repair]
         name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
         self._store = None if cache_dir is None else LinkStore(cache_dir / f"links-{name}")
         clip.reserve(window)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..blending.smoother import Smoother
+from ..blending.smoother import Mode, Smoother
 from ..diffusion.deflicker import Deflickering
 from ..diffusion.denoise import FRAME_BATCH, JobInterrupted, StepDone
 from ..diffusion.latents import fixed_noise, independent_noise
@@ -126,18 +126,14 @@ class Run:
 
     @cached_property
     def _smoother(self) -> Smoother | None:
-        """The window smoother with its links computed; None where nothing is smoothed."""
+        """The smoother inside the loop with its links computed; None where nothing is smoothed.
+
+        Balanced: the same linear operator at every denoising step, so that the frames settle on one picture.
+        """
         deflicker = self._job.settings.deflicker
         if deflicker is None or deflicker.window == 0:
             return None
-        smoother = Smoother(
-            self._clip(self._selection.computed),
-            self._inputs.source.__getitem__,
-            mode="balanced",
-            window=deflicker.window,
-            cache_dir=self._dir / CACHE_FOLDER,
-            cache_key=f"{self._run_id} {self._selection.name}",
-        )
+        smoother = self._make_smoother("balanced", deflicker.window)
         computed = self._selection.computed
 
         def linked(index: int) -> None:
@@ -148,6 +144,17 @@ class Run:
         with self._watch.part("motion"):
             smoother.prepare(linked)
         return smoother
+
+    def _make_smoother(self, mode: Mode, window: int) -> Smoother:
+        """A smoother of the computed frames; all share the links that are in the cache."""
+        return Smoother(
+            self._clip(self._selection.computed),
+            self._inputs.source.__getitem__,
+            mode=mode,
+            window=window,
+            cache_dir=self._dir / CACHE_FOLDER,
+            cache_key=f"{self._run_id} {self._selection.name}",
+        )
 
     def _clip(self, frames: tuple[int, ...]) -> Clip:
         shot = self._job.shot
@@ -205,21 +212,20 @@ class Run:
             )
 
     def _deflickering(self) -> Deflickering | None:
-        wanted = self._job.settings.deflicker
-        if wanted is None or self._smoother is None:
+        wanted, smoother = self._job.settings.deflicker, self._smoother
+        if wanted is None or smoother is None:
             return None
         return Deflickering(
-            self._smooth,
+            lambda frames: self._smooth(smoother, frames),
             self._pipeline.codec,
             interval=wanted.interval,
             skip_last=wanted.skip_last,
             strength=wanted.strength,
         )
 
-    def _smooth(self, frames: torch.Tensor) -> torch.Tensor:
-        assert self._smoother is not None
+    def _smooth(self, smoother: Smoother, frames: torch.Tensor) -> torch.Tensor:
         with self._watch.part("deflicker"):
-            return smooth_tensors(self._smoother.smooth)(frames)
+            return smooth_tensors(smoother.smooth)(frames)
 
     def _latents_path(self, step: int) -> Path:
         return self._dir / CACHE_FOLDER / f"latents-{self._selection.name}-{step:04d}.npy"
@@ -237,8 +243,10 @@ class Run:
         """Decode, smooth once more where asked for, and write the frames that are left."""
         frames = self._pipeline.codec.decode(latents)
         wanted = self._job.settings.deflicker
-        if wanted is not None and wanted.final and self._smoother is not None:
-            frames = torch.lerp(frames, self._smooth(frames), wanted.strength)
+        if wanted is not None and wanted.final and wanted.window > 0:
+            # Nothing follows that a registered blend could lead astray, and it keeps the most detail.
+            smoother = self._make_smoother("accurate", wanted.window)
+            frames = torch.lerp(frames, self._smooth(smoother, frames), wanted.strength)
         pixels = frames.cpu().numpy()
         for done, (frame, place) in enumerate(zip(todo, self._selection.places(todo), strict=True)):
             self._stop_if_cancelled()

@@ -238,11 +238,15 @@ def test_links_are_computed_once_and_kept_on_disk(shot, tmp_path):
 
 
 def test_links_of_different_operators_do_not_meet(shot, tmp_path):
-    """Each setting that changes links has a folder of its own."""
+    """Each setting that changes links has a folder of its own; modes and windows share theirs."""
     _, clip, guide, _ = shot
-    for options in ({}, {"operator": "mean"}, {"window": 1}, {"mode": "fast"}, {"cache_key": "other"}):
+    for options in ({}, {"operator": "mean"}, {"repair": False}, {"cache_key": "other"}):
         smoother_of(clip, guide, **{"window": 2, "cache_dir": tmp_path, **options}).prepare()
-    assert len(list(tmp_path.iterdir())) == 5
+    assert len(list(tmp_path.iterdir())) == 4
+    files = set(tmp_path.rglob("*.npy"))
+    smoother_of(clip, guide, mode="accurate", window=2, cache_dir=tmp_path).prepare()
+    # What the accurate mode reads beyond the balanced one is each frame's own.
+    assert len(set(tmp_path.rglob("*.npy")) - files) == 7
 
 
 @pytest.mark.parametrize(("count", "window"), [(1, 4), (2, 4), (3, 1)])

@@ -104,6 +104,30 @@ def colour_at(frame: np.ndarray, x: float, y: float, allowed, edge: np.ndarray) 
     return np.clip(total, colours.min(axis=0), colours.max(axis=0))
 
 
+def resolved(field: np.ndarray, shown: Surfaces, y: int, x: int) -> float:
+    """Return how many pixels of the source a pixel of the target gets along the direction that gets fewest, to 1."""
+    height, width = shown.ids.shape
+
+    def change(dy: int, dx: int) -> np.ndarray | None:
+        ends = [
+            (v, u)
+            for v, u in ((y - dy, x - dx), (y + dy, x + dx))
+            if 0 <= v < height and 0 <= u < width and field[v, u, 3] > 0.0
+            if same(shown, v, u, shown.ids[y, x], shown.depth[y, x])
+        ]
+        if not ends:
+            return None
+        places = [(y, x), *ends] if len(ends) == 1 else ends
+        difference = field[places[-1]][:2].astype(float) - field[places[0]][:2]
+        steps = places[-1][0] - places[0][0] + places[-1][1] - places[0][1]
+        return difference / steps
+
+    lines = [line for line in (change(0, 1), change(1, 0)) if line is not None]
+    if not lines:
+        return 1.0
+    return float(np.clip(np.linalg.svd(np.stack(lines), compute_uv=False).min(), 1e-3, 1.0))
+
+
 def smooth(
     frames: np.ndarray,
     guide: np.ndarray,
@@ -142,12 +166,14 @@ def smooth(
                     expected = colour_at(guide[source], sx, sy, allowed, edge)
                     if expected is None:
                         continue
-                    weight = 1.0
+                    weight, falloff = 1.0, 1.0
                     if operator == "robust":
                         change = expected - guide[target, y, x]
-                        weight = 1.0 - abs(target - source) / (window + 1)
+                        falloff = 1.0 - abs(target - source) / (window + 1)
                         weight *= math.exp(-float(change @ change) / (2.0 * guide_sigma**2))
-                    weight = round(weight * 255.0) / 255.0
+                        weight *= resolved(field, shown[target], y, x)
+                    # Links are stored in 256 steps.
+                    weight = falloff * round(weight * 255.0) / 255.0
                     total = total + weight * colour_at(frames[source], sx, sy, allowed, edge)
                     weights += weight
                 result[target, y, x] = total / weights
