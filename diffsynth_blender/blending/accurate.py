@@ -14,14 +14,49 @@ from .links import Link
 from .plan import LinkRequest, window_sources
 from .window import Links, triangle
 
+# What was chosen, and why: the first ten to fourteen frames of the benchmark's clips (`make bench`: rigid, deforming,
+# optics), window 7; PSNR [dB] / detail against the truth.
+
 ITERATIONS = 2
+"""Rounds of registration. Four instead of two cost 0.1 dB in rigid: the mean begins to follow its own noise."""
+
 CAST_SIGMA = 2.0
+"""Of the Gaussian over which colour casts are measured [blocks]: 16 px. Halving or doubling it changes 0.05 dB."""
+
 SHIFT_SIGMA = 1.0
+"""Of the Gaussian over which local warps are measured [blocks]: 8 px. From 0.7 to 1.5 nothing changes."""
+
 STIFFNESS = 120.0
+"""How much the residual noise holds registration back; correlated over some 30 px it hides a prior of half a pixel.
+
+Without registration rigid loses 0.5 dB and 0.08 of detail. From 10 to 240 PSNR rises by 0.1 and detail falls by 0.002.
+"""
+
 TOLERANCE = 0.15
+"""Difference from the mean that halves a source's weight [sRGB, 0 to 1, length over RGB]: what is left of outliers."""
+
 FOLLOW_SIGMA = 4.0
+"""Of the Gaussian over which it is measured how far frames follow the guide's light [blocks]."""
+
 FOLLOW_RIDGE = 0.1
+"""Squared octaves of change in the guide's light, in all, below which nothing is said about it.
+
+Following the light brings rigid 0.2 dB and optics 0.6 dB, 0.9 dB where the shade changes.
+"""
+
 DETAIL_POWER = 6.0
+"""Power of the weights for the finest band: about two frames make it, the nearest and finest resolved.
+
+Noise of diffusion is correlated over pixels and has little there, misplaced detail has much: optics 32.10 / 0.880
+without, 32.29 / 0.888 at 4, 32.37 / 0.895 at 8.
+"""
+
+GIVE_BACK = 0.22
+"""Of the finest band, on top, at full softness: the cubic's loss and what registration left.
+
+Chosen where detail reaches 0.92 or more and PSNR is still at its best: deforming 30.27 / 0.859 without, 30.31 / 0.916
+at 0.18, 30.27 / 0.942 at 0.26.
+"""
 
 
 class AccurateBlender:
@@ -91,6 +126,7 @@ def blend_registered(
     sums = wp.empty(grid, dtype=refine.BlockSums, device=device)
     moved = wp.empty((len(slots), *blended.shape), dtype=wp.vec4, device=device)
     mean = wp.empty_like(blended)
+    softness = wp.empty(blended.shape, dtype=float, device=device)
     pure = wp.empty(blended.shape, dtype=wp.uint8, device=device)
     follows = wp.zeros((1, *grid[1:]), dtype=float, device=device)
     light = wp.empty(grid[1:], dtype=wp.vec2, device=device)
@@ -106,10 +142,10 @@ def blend_registered(
         launch_on_grid(refine.spread_casts, [sums, CAST_SIGMA], [casts])
 
     launch(refine.find_pure, [links], [pure])
-    launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved])
+    launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
     launch_on_grid(refine.compare_light, [links, moved], [light])
     launch_on_grid(refine.find_follow, [light, FOLLOW_SIGMA, FOLLOW_RIDGE], [follows])
-    launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved])
+    launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
     launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
     for _ in range(ITERATIONS):
         find_casts()
@@ -117,10 +153,10 @@ def blend_registered(
         launch_on_grid(refine.sum_blocks, [moved, casts, mean, pure], [sums])
         launch_on_grid(refine.solve_shifts, [sums, SHIFT_SIGMA, STIFFNESS, shifts], [next_shifts])
         shifts, next_shifts = next_shifts, shifts
-        launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved])
+        launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
         launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
     find_casts()
     wide, near = mean, wp.empty_like(mean)
     launch(refine.blend_moved, [moved, casts, mean, tolerance, 1.0], [wide])
     launch(refine.blend_moved, [moved, casts, wide, 0.0, DETAIL_POWER], [near])
-    launch(refine.add_detail, [wide, near, pure], [blended])
+    launch(refine.add_detail, [wide, near, pure, softness, GIVE_BACK], [blended])

@@ -77,6 +77,13 @@ def shift_taps(link: Link, columns: int, rows: int) -> int:
     return taps
 
 
+@wp.func
+def between_pixels(place: float) -> float:
+    """0 on a pixel, 1/2 halfway to the next; an interpolation's loss of the highest frequencies goes like this."""
+    share = place - wp.floor(place)
+    return 2.0 * share * (1.0 - share)
+
+
 @wp.kernel
 def move_sources(
     # In:
@@ -89,11 +96,17 @@ def move_sources(
     follows: wp.array3d[float],
     # Out:
     moved_out: wp.array3d[wp.vec4],
+    softness_out: wp.array2d[float],
 ) -> None:
-    """Gather every source where its link and its shift lead, in the target's light; the weight is the fourth value."""
+    """Gather every source where its link and its shift lead, in the target's light; the weight is the fourth value.
+
+    Softness is the mean over the sources of what interpolation takes from them: 0 on pixels, 1 amid four of them.
+    """
     row, x = wp.tid()
     y = first_row + row
     follow = read_grid(follows, 0, x, y)
+    softness = wp.float32(0.0)
+    weight = wp.float32(0.0)
     for k in range(slots.shape[0]):
         link = links[k, y, x]
         moved = wp.vec4(0.0)
@@ -112,7 +125,10 @@ def move_sources(
             light = wp.pow(2.0, follow * float(link.gain) / GAIN_STEPS)
             colour = light * gather(frames, slots[k], sx, sy, taps)
             moved = wp.vec4(colour[0], colour[1], colour[2], falloffs[k] * float(link.weight) / OWN_WEIGHT)
+            softness += moved[3] * (between_pixels(sx) + between_pixels(sy))
+            weight += moved[3]
         moved_out[k, y, x] = moved
+    softness_out[y, x] = softness / wp.max(weight, 1.0e-20)
 
 
 @wp.kernel
@@ -190,22 +206,27 @@ def add_detail(
     wide: wp.array2d[wp.vec3],
     near: wp.array2d[wp.vec3],
     pure: wp.array2d[wp.uint8],
+    softness: wp.array2d[float],
+    give_back: float,
     # Out:
     blend_out: wp.array2d[wp.vec3],
 ) -> None:
-    """Take the finest band of `near` and all others of `wide`."""
+    """Take the finest band of `near` and all others of `wide`, and give the band back what interpolation took."""
     row, x = wp.tid()
     y = first_row + row
+    here = near[y, x]
     total = wp.vec3(0.0)
+    around = wp.vec3(0.0)
     weight = wp.float32(0.0)
-    for j in range(wp.max(y - 3, 0), wp.min(y + 4, wide.shape[0])):
-        for i in range(wp.max(x - 3, 0), wp.min(x + 4, wide.shape[1])):
-            # What differs at a silhouette stays there.
+    for j in range(wp.max(y - 2, 0), wp.min(y + 3, wide.shape[0])):
+        for i in range(wp.max(x - 2, 0), wp.min(x + 3, wide.shape[1])):
+            # What differs at a silhouette stays there: between pure pixels of two surfaces lie two mixed ones.
             if pure[j, i] >= pure[y, x]:
                 share = gaussian(i - x) * gaussian(j - y)
                 total += share * (near[j, i] - wide[j, i])
+                around += share * (near[j, i] - here)
                 weight += share
-    blend_out[y, x] = near[y, x] - total / weight
+    blend_out[y, x] = here - total / weight - give_back * softness[y, x] * around / weight
 
 
 @wp.func
