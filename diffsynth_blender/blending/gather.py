@@ -40,6 +40,32 @@ def has_tap(taps: int, column: int, row: int) -> bool:
 
 
 @wp.func
+def gather_all(frames: wp.array3d[wp.vec3], slot: int, x: float, y: float) -> wp.vec3:
+    """Cubic colour at (x, y) from all sixteen pixels: what `gather_cubic` returns for `ALL_TAPS`, in half the time."""
+    left = int(wp.floor(x))
+    top = int(wp.floor(y))
+    across = cubic_weights(x - float(left))
+    down = cubic_weights(y - float(top))
+    x0 = wp.clamp(left - 1, 0, frames.shape[2] - 1)
+    x1 = wp.clamp(left, 0, frames.shape[2] - 1)
+    x2 = wp.clamp(left + 1, 0, frames.shape[2] - 1)
+    x3 = wp.clamp(left + 2, 0, frames.shape[2] - 1)
+    low = wp.vec3(1.0e30)
+    high = wp.vec3(-1.0e30)
+    total = wp.vec3(0.0)
+    for j in range(4):
+        cy = wp.clamp(top - 1 + j, 0, frames.shape[1] - 1)
+        a = frames[slot, cy, x0]
+        b = frames[slot, cy, x1]
+        c = frames[slot, cy, x2]
+        d = frames[slot, cy, x3]
+        total += down[j] * (across[0] * a + across[1] * b + across[2] * c + across[3] * d)
+        low = wp.min(low, wp.min(wp.min(a, b), wp.min(c, d)))
+        high = wp.max(high, wp.max(wp.max(a, b), wp.max(c, d)))
+    return wp.min(wp.max(total, low), high)
+
+
+@wp.func
 def gather_cubic(frames: wp.array3d[wp.vec3], slot: int, x: float, y: float, taps: int) -> wp.vec4:
     """Cubic colour at (x, y) from the allowed pixels, and the share of the weights that they have.
 
@@ -100,6 +126,8 @@ def gather(frames: wp.array3d[wp.vec3], slot: int, x: float, y: float, taps: int
     if x == wp.floor(x) and y == wp.floor(y):
         # Exactly on a pixel, and exactly its colour: a static scene stays bit-identical.
         return frames[slot, int(y), int(x)]
+    if taps == ALL_TAPS:
+        return gather_all(frames, slot, x, y)
     cubic = gather_cubic(frames, slot, x, y, taps)
     if cubic[3] >= MIN_CUBIC_SUPPORT:
         return wp.vec3(cubic[0], cubic[1], cubic[2])
