@@ -99,6 +99,9 @@ def figures_of(clip: str, row: str, frames: int | None, *, again: bool = False) 
             stale.unlink(missing_ok=True)
     if not path.is_file():
         print(f"{clip}: {row} ...", file=sys.stderr, flush=True)
+        for stale in CACHE.glob(f"{made.stem.rpartition('-')[0]}-*"):
+            if not stale.name.startswith(made.stem):
+                stale.unlink()
         count = ["--frames", str(frames)] if frames else []
         # The paths go along: code that is edited meanwhile would lead the other process to others.
         command = [sys.executable, "-m", "tests.benchmarks.bench_blending", "--one", str(made), str(path)]
