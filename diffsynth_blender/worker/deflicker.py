@@ -21,11 +21,12 @@ from ..protocol import (
     StorageError,
 )
 from ..protocol.files import remove_parts
-from .deflicker_engine import choose_device, clip_of, compute, describe_device, span_to_compute
+from .deflicker_engine import choose_device, compute, describe_device, span_to_compute
 from .deflicker_frames import FrameFiles, inputs_hash
 from .deflicker_plan import DeflickerPlan
 from .deflicker_report import DeflickerReport, DeflickerTemporal, measure_sharpness, measure_temporal, versions
 from .report import Stopwatch
+from .shot_motion import clip_of
 
 
 def run_plan(plan: DeflickerPlan, *, on_event: Callable[[Event], None], is_cancelled: Callable[[], bool]) -> None:

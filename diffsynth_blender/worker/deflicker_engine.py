@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import warp as wp
@@ -11,10 +10,10 @@ from ..blending.footage import Footage
 from ..blending.keyframes import KeyFrameInterpolator
 from ..blending.smoother import Smoother
 from ..motion.clip import Clip
-from ..protocol import DeviceMissingError, Job
+from ..protocol import DeviceMissingError
 from .deflicker_frames import FrameFiles
 from .deflicker_plan import DeflickerPlan
-from .inputs import objects_reader, read_frame_passes
+from .shot_motion import clip_of
 
 
 def choose_device(wanted: str) -> str:
@@ -78,20 +77,3 @@ def compute(plan: DeflickerPlan, frames: FrameFiles, span: range, device: str) -
     else:
         results = Smoother(correspondence, guide, mode=plan.mode, window=plan.window).stream(style)  # type: ignore[arg-type]
     yield from zip(numbers, results, strict=True)
-
-
-def clip_of(job: Job, job_dir: Path, frames: list[int], device: str) -> Clip:
-    """The exact motion of some frames of a job."""
-    shot = job.shot
-    return Clip(
-        frames,
-        shot.pass_frames,
-        lambda frame: read_frame_passes(job, job_dir, frame),
-        {camera.frame: camera for camera in shot.cameras},
-        width=shot.width,
-        height=shot.height,
-        background_depth=shot.background_depth,
-        sample_offset=shot.sample_offset,
-        objects=objects_reader(job, job_dir),
-        device=device,
-    )

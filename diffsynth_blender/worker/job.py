@@ -34,12 +34,13 @@ from ..protocol import (
 from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
 from .devices import choose_device, describe_device
-from .inputs import Inputs, objects_reader, read_frame_passes, read_inputs, run_hash
+from .inputs import Inputs, read_inputs, run_hash
 from .interop import smooth_tensors, warp_device
 from .measure import measure
 from .pipeline import Pipeline
 from .report import Stopwatch
 from .selection import Selection, select_frames
+from .shot_motion import clip_of
 
 
 def run_job(
@@ -157,19 +158,7 @@ class Run:
         )
 
     def _clip(self, frames: tuple[int, ...]) -> Clip:
-        shot = self._job.shot
-        return Clip(
-            frames,
-            shot.pass_frames,
-            lambda frame: read_frame_passes(self._job, self._dir, frame),
-            {camera.frame: camera for camera in shot.cameras},
-            width=shot.width,
-            height=shot.height,
-            background_depth=shot.background_depth,
-            sample_offset=shot.sample_offset,
-            objects=objects_reader(self._job, self._dir),
-            device=warp_device(self._device),
-        )
+        return clip_of(self._job, self._dir, frames, warp_device(self._device))
 
     def _make_baseline(self, todo: list[int]) -> None:
         """Independent frames of the same model: noise of their own, no neighbours."""
