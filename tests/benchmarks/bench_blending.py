@@ -25,7 +25,7 @@ import numpy as np
 from tests.benchmarks.baselines import BASELINES, Row
 from tests.benchmarks.clips.flicker import flicker
 from tests.benchmarks.clips.load import CLIPS, NAMES, load_clip
-from tests.benchmarks.common import OUTPUT, ROOT, write_bench
+from tests.benchmarks.common import OUTPUT, ROOT, read_ratios, write_bench
 from tests.benchmarks.modes import DEFAULT, MODES
 from tests.benchmarks.promises import check_promises
 from tests.benchmarks.quality import measure
@@ -88,7 +88,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     is_everything = not options.frames and set(options.clips) == set(NAMES) and set(options.rows) >= set(ROWS)
     if is_everything:
         kept = sum(line.startswith("pass") for line in promises)
-        write_bench("blending", table, {"promises_kept": kept / len(promises)}, quiet=True)
+        ratios = {"promises_kept": kept / len(promises), **read_ratios("remap", "patchmatch", "long_clips")}
+        write_bench("blending", table, ratios, quiet=True)
 
 
 def figures_of(clip: str, row: str, frames: int | None, *, again: bool = False) -> dict[str, float]:

@@ -55,6 +55,15 @@ def write_bench(name: str, rows: list[dict[str, object]], ratios: dict[str, floa
         print(f"  {key}: {value:.3g}")
 
 
+def read_ratios(*names: str) -> dict[str, float]:
+    """Return the ratios of benchmarks that have run before, in build/bench/NAME.json; of those that have not, none."""
+    files = [OUTPUT / f"{name}.json" for name in names]
+    ratios: dict[str, float] = {}
+    for file in filter(Path.is_file, files):
+        ratios |= json.loads(file.read_text())["ratios"]
+    return ratios
+
+
 def spread(name: str, seconds: list[float]) -> dict[str, object]:
     """A row: median, least and most milliseconds."""
     return {
