@@ -22,6 +22,9 @@ wp.config.log_level = wp.LOG_WARNING
 ROWS_PER_BAND = 16
 """Fewest rows worth a thread: a launch costs about 10 microseconds, a row of 384 pixels about 15."""
 
+BANDS_PER_THREAD = 4
+"""Rows differ in cost; with one band a thread the others wait for the slowest: a match took 1.2 times as long."""
+
 
 class Bands:
     """Splits frames into bands of rows for one device."""
@@ -50,7 +53,7 @@ class Bands:
             work: launches a kernel on some rows.
             rows_per_band: fewest rows worth a thread; 1 where each row is heavy.
         """
-        count = max(1, min(self._threads, height // rows_per_band))
+        count = max(1, min(self._threads * BANDS_PER_THREAD if self._pool else 1, height // rows_per_band))
         edges = [height * band // count for band in range(count + 1)]
         spans = [(top, bottom - top) for top, bottom in pairwise(edges)]
         if self._pool is None or count == 1:

@@ -1,4 +1,4 @@
-"""Remap neighbouring frames along exact motion and blend them, in Warp kernels.
+"""Remap neighbouring frames along exact motion or matched patches and blend them, in Warp kernels.
 
-Knows numpy, Warp and `motion`. Must not know torch, diffusion, Blender or the job file.
+Knows numpy, Warp, `motion` and `patchmatch`. Must not know torch, diffusion, Blender or the job file.
 """

@@ -1,6 +1,6 @@
 """Links of a clip on disk or in memory, one array per request.
 
-On disk so that memory does not grow with the clip: 1080p with a window of 4 is 100 MB a frame.
+On disk so that memory does not grow with the clip: 1080p with a window of 4 is 160 MB a frame.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def remap(frame: np.ndarray, field: np.ndarray) -> np.ndarray:
 def warp_error(frames: Iterable[np.ndarray], fields: Callable[[int, int], np.ndarray]) -> float | None:
     """Return the mean over neighbouring pairs of the squared difference along the exact motion.
 
-    For each pair (i, i + 1) frame i + 1 is moved onto frame i (Catmull-Rom); the squared difference
+    For each pair (i, i + 1) frame i + 1 is moved onto frame i (cubic); the squared difference
     is averaged over channels and over pixels visible in both, then over pairs.
 
     Args:
