@@ -37,7 +37,7 @@ class Bands:
             threads: bands at a time on a processor; None means one for every core.
         """
         self.device = wp.get_device(device)
-        self._threads = 1 if self.device.is_cuda else threads or _core_count()
+        self._threads = 1 if self.device.is_cuda else threads or core_count()
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
     def load(self, *modules: ModuleType) -> None:
@@ -87,7 +87,7 @@ class Bands:
         )
 
 
-def _core_count() -> int:
+def core_count() -> int:
     """Return the cores that this process may use, where the system can tell."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -6,15 +6,9 @@ All are written as corrections of the frame itself: equal colours then give exac
 import warp as wp
 
 from .gather import gather
-from .links import OWN_WEIGHT, STEPS_PER_PIXEL, Link
+from .links import OWN_WEIGHT, Link, link_place
 
 wp.set_module_options({"enable_backward": False})
-
-
-@wp.func
-def link_place(link: Link, x: int, y: int) -> wp.vec2:
-    """Where a link leads in its source [px]."""
-    return wp.vec2(float(x) + float(link.dx) / STEPS_PER_PIXEL, float(y) + float(link.dy) / STEPS_PER_PIXEL)
 
 
 @wp.kernel

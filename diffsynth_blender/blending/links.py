@@ -74,6 +74,12 @@ LINK_DTYPE = np.dtype(
 
 
 @wp.func
+def link_place(link: Link, x: int, y: int) -> wp.vec2:
+    """Where a link leads in its source [px]."""
+    return wp.vec2(float(x) + float(link.dx) / STEPS_PER_PIXEL, float(y) + float(link.dy) / STEPS_PER_PIXEL)
+
+
+@wp.func
 def has_edge(source: Surfaces, left: int, top: int, margin: int) -> bool:
     """Whether any pixel around (left, top) and its right and lower neighbours, grown by `margin`, is at an edge."""
     for j in range(-margin, 2 + margin):

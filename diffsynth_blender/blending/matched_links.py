@@ -14,6 +14,7 @@ from .links import (
     STEPS_PER_PIXEL,
     Link,
     find_taps,
+    link_place,
     log_luma,
 )
 
@@ -79,9 +80,7 @@ def find_weak(
         mask_out[y, x] = wp.uint8(1)
     initial_out[y, x] = wp.vec2(wp.nan, wp.nan)
     if link.taps != wp.uint16(0):
-        initial_out[y, x] = wp.vec2(
-            float(x) + float(link.dx) / STEPS_PER_PIXEL, float(y) + float(link.dy) / STEPS_PER_PIXEL
-        )
+        initial_out[y, x] = link_place(link, x, y)
 
 
 @wp.kernel
@@ -126,7 +125,7 @@ def repair_links(
     link = matched_link(guides, slots, x, y, nnf[y, x], trust * wp.exp(-sharpness * error[y, x]))
     if link.weight <= links_out[y, x].weight:
         return
-    place = wp.vec2(float(x) + float(link.dx) / STEPS_PER_PIXEL, float(y) + float(link.dy) / STEPS_PER_PIXEL)
+    place = link_place(link, x, y)
     cx = wp.clamp(int(wp.round(place[0])), 0, source.id.shape[1] - 1)
     cy = wp.clamp(int(wp.round(place[1])), 0, source.id.shape[0] - 1)
     if source.id[cy, cx] != target.id[y, x]:

@@ -11,13 +11,12 @@ import warp as wp
 
 from .gather import ALL_TAPS, CORNER_TAPS, gather, has_tap
 from .grid import BLOCK, bell, read_grid
-from .links import GAIN_STEPS, MIXED, OWN_WEIGHT, ROOMY, STEPS_PER_PIXEL, Link, log_luma
+from .links import GAIN_STEPS, MIXED, OWN_WEIGHT, ROOMY, STEPS_PER_PIXEL, Link, link_place, log_luma
 
 wp.set_module_options({"enable_backward": False})
 
 LARGEST_SHIFT = wp.constant(1.5)
 """Farthest that a source is moved by registration [px]; what differs by more is no warp but other content."""
-
 
 DETAIL_SIGMA = wp.constant(1.0)
 """Of the Gaussian that splits off the finest band [px]."""
@@ -111,8 +110,9 @@ def move_sources(
         link = links[k, y, x]
         moved = wp.vec4(0.0)
         if link.weight != wp.uint8(0):
-            sx = float(x) + float(link.dx) / STEPS_PER_PIXEL
-            sy = float(y) + float(link.dy) / STEPS_PER_PIXEL
+            place = link_place(link, x, y)
+            sx = place[0]
+            sy = place[1]
             taps = int(link.taps)
             shift = jacobian(links, k, x, y) * read_grid(shifts, k, x, y)
             columns = int(wp.floor(sx + shift[0]) - wp.floor(sx))
@@ -193,12 +193,6 @@ def blend_moved(
     blend_out[y, x] = anchor + total / wp.max(weight, 1.0e-20)
 
 
-@wp.func
-def gaussian(distance: int) -> float:
-    """Weight of a pixel at a distance along one axis, for `add_detail`."""
-    return wp.exp(-0.5 * float(distance * distance) / (DETAIL_SIGMA * DETAIL_SIGMA))
-
-
 @wp.kernel
 def add_detail(
     # In:
@@ -222,7 +216,7 @@ def add_detail(
         for i in range(wp.max(x - 2, 0), wp.min(x + 3, wide.shape[1])):
             # What differs at a silhouette stays there: between pure pixels of two surfaces lie two mixed ones.
             if pure[j, i] >= pure[y, x]:
-                share = gaussian(i - x) * gaussian(j - y)
+                share = bell(float(i - x), DETAIL_SIGMA) * bell(float(j - y), DETAIL_SIGMA)
                 total += share * (near[j, i] - wide[j, i])
                 around += share * (near[j, i] - here)
                 weight += share

@@ -1,11 +1,13 @@
-"""Reading one JSON object key by key, strictly: every complaint names the file, the key and the remedy.
+"""Reading a JSON file and its objects key by key, strictly: every complaint names the file, the key and the remedy.
 
 Knows nothing about what the object means; job.py spells that out, line by line.
 """
 
 import difflib
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from .errors import BadJobError
 
@@ -151,8 +153,30 @@ def shortened(value: object) -> str:
     return text if len(text) <= 80 else text[:80] + "..."
 
 
-def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """For `json.loads(object_pairs_hook=)`: a key that is there twice is a ValueError."""
+def read_json(path: Path, *, remedy: str, missing: str | None = None) -> object:
+    """Return what a JSON file holds; a key may not be there twice.
+
+    Args:
+        path: The file.
+        remedy: What to do about a file that cannot be read, for messages.
+        missing: What to do about a file that is not there; None for the same.
+
+    Raises:
+        BadJobError: It cannot be read; the message names file and remedy.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadJobError(f"{path}: no such file; {missing or remedy}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadJobError(f"{path}: cannot be read: {error}; {remedy}") from None
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys)
+    except (ValueError, RecursionError) as error:
+        raise BadJobError(f"{path}: not a JSON file: {error}; {remedy}") from None
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
         keys = [key for key, _ in pairs]

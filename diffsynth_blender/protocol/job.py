@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeAlias
 
 from .errors import BadJobError
-from .fields import JsonObject, unique_keys
+from .fields import JsonObject, read_json
 from .files import write_bytes_atomic
 
 JOB_FILE = "job.json"
@@ -177,16 +177,7 @@ def baseline_path(job_dir: Path, frame: int) -> Path:
 def load_job(job_dir: Path) -> Job:
     """Read JOB/job.json. Raises `BadJobError` naming file, key and remedy."""
     path = Path(job_dir) / JOB_FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadJobError(f"{path}: no such file; give the folder that holds {JOB_FILE}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadJobError(f"{path}: cannot be read: {error}; write it again") from None
-    try:
-        value = json.loads(text, object_pairs_hook=unique_keys)
-    except (ValueError, RecursionError) as error:
-        raise BadJobError(f"{path}: not a JSON file: {error}; write it again") from None
+    value = read_json(path, remedy="write it again", missing=f"give the folder that holds {JOB_FILE}")
     return _decode_job(value, str(path))
 
 

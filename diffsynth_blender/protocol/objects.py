@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import BadJobError
-from .fields import JsonObject, shortened, unique_keys
+from .fields import JsonObject, read_json, shortened
 from .files import write_bytes_atomic
 from .job import Matrix
 
@@ -31,16 +31,7 @@ def save_objects(matrices: Mapping[int, Matrix], path: Path) -> None:
 
 def load_objects(path: Path) -> dict[int, Matrix]:
     """Read what `save_objects` wrote, by the unsigned bits. Raises `BadJobError` naming file, key and remedy."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadJobError(f"{path}: no such file; capture the frame again") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadJobError(f"{path}: cannot be read: {error}; capture the frame again") from None
-    try:
-        value = json.loads(text, object_pairs_hook=unique_keys)
-    except (ValueError, RecursionError) as error:
-        raise BadJobError(f"{path}: not a JSON file: {error}; capture the frame again") from None
+    value = read_json(path, remedy="capture the frame again")
     keys = tuple(value) if isinstance(value, dict) else ()
     matrices = JsonObject(value, str(path), "", keys)
     for key in keys:

@@ -1,11 +1,11 @@
 """Joins a plan to the engines: exact motion where there are passes, matched patches where there are none."""
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
 import warp as wp
 
+from ..bands import core_count
 from ..blending.footage import Footage
 from ..blending.keyframes import KeyFrameInterpolator
 from ..blending.smoother import Smoother
@@ -31,8 +31,7 @@ def describe_device(device: str) -> str:
     """The device in words, for the report."""
     if device != "cpu":
         return str(wp.get_device(device).name)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"cpu, {cores} threads"
+    return f"cpu, {core_count()} threads"
 
 
 def span_to_compute(plan: DeflickerPlan, todo: list[int]) -> range:
