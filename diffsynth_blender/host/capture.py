@@ -18,8 +18,8 @@ from time import perf_counter
 import bpy
 
 from ..protocol import Camera, Job, Settings, save_job
-from ..protocol.job import Matrix
 from ..protocol.objects import save_objects
+from ..protocol.shot import Matrix
 from .cameras import record_camera
 from .capture_checks import CaptureError, check_camera, check_camera_motion, check_scene
 from .capture_folder import OBJECTS_PATTERN, PASSES_PATTERN, SOURCE_PATTERN, CaptureFolder

@@ -9,7 +9,7 @@ from itertools import chain
 import bpy
 
 from ..protocol import Camera
-from ..protocol.job import FRAME_LIMIT
+from ..protocol.shot import FRAME_LIMIT
 from . import compat
 from .cameras import final_size, shot_cameras
 

@@ -12,7 +12,7 @@ from math import isfinite
 
 import bpy
 
-from ..protocol.job import Matrix
+from ..protocol.shot import Matrix
 from .capture_passes import shown_layers
 from .cryptomatte import object_id
 

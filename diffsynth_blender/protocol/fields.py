@@ -103,12 +103,38 @@ class JsonObject:
             raise self.error(key, wanted)
         return float(value)
 
-    def integers(self, key: str, low: int, high: int, *, count: int | None = None) -> tuple[int, ...]:
-        """A list of integers from `low` to `high`; not empty, or exactly `count` long."""
-        size = "one or more" if count is None else str(count)
-        wanted = f"a list of {size} integers from {low} to {high}"
+    def integer_of(self, key: str, choices: Sequence[int]) -> int:
+        """One of some integers."""
+        value = self._values[key]
+        if not _is_integer(value) or value not in choices:
+            raise self.error(key, f"one of {', '.join(map(str, choices))}")
+        return value
+
+    def integer_schedule(self, key: str, low: int, high: int) -> int | tuple[int, ...]:
+        """An integer from `low` to `high`, or a list of at least two."""
+        return (
+            self.integers(key, low, high, few=2)
+            if isinstance(self._values[key], list)
+            else self.integer(key, low, high)
+        )
+
+    def number_schedule(self, key: str, low: float, high: float) -> float | tuple[float, ...]:
+        """A finite number from `low` to `high`, or a list of at least two."""
+        values = self._values[key]
+        if not isinstance(values, list):
+            return self.number(key, low, high)
+        if len(values) < 2 or not all(_is_finite(value) and low <= value <= high for value in values):
+            raise self.error(key, f"a number from {low:g} to {high:g} or a list of two or more")
+        return tuple(float(value) for value in values)
+
+    def integers(
+        self, key: str, low: int, high: int, *, count: int | None = None, may_be_empty: bool = False, few: int = 1
+    ) -> tuple[int, ...]:
+        """A list of integers from `low` to `high`; at least `few` unless it may be empty, or exactly `count`."""
+        size = str(count) if count is not None else "" if may_be_empty else f"{few} or more"
+        wanted = f"a list of {size} integers from {low} to {high}".replace("  ", " ")
         values = self._list(key, wanted)
-        if not values or (count is not None and len(values) != count):
+        if (len(values) < few and not may_be_empty) or (count is not None and len(values) != count):
             raise self.error(key, wanted)
         if not all(_is_integer(value) and low <= value <= high for value in values):
             raise self.error(key, wanted)
@@ -122,11 +148,13 @@ class JsonObject:
             raise self.error(key, wanted)
         return tuple(float(value) for value in values)
 
-    def texts(self, key: str, count: int) -> tuple[str, ...]:
-        """A list of exactly `count` strings, none empty."""
-        wanted = f"a list of {count} strings that are not empty"
+    def texts(self, key: str, count: int | None = None) -> tuple[str, ...]:
+        """A list of exactly `count` strings, or of any number; none empty."""
+        wanted = f"a list of {'' if count is None else f'{count} '}strings that are not empty"
         values = self._list(key, wanted)
-        if len(values) != count or not all(isinstance(value, str) and value for value in values):
+        if (count is not None and len(values) != count) or not all(
+            isinstance(value, str) and value for value in values
+        ):
             raise self.error(key, wanted)
         return tuple(values)
 

@@ -18,8 +18,9 @@ from typing import IO
 from .errors import BadJobError, JobBusyError
 from .fields import JsonObject
 from .files import file_sha256, remove_parts
-from .job import CACHE_FOLDER, FRAME_LIMIT, baseline_path, output_path
+from .job import CACHE_FOLDER, baseline_path, output_path
 from .lock import try_lock
+from .shot import FRAME_LIMIT
 
 JOURNAL_FILE = "journal.jsonl"
 

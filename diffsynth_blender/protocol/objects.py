@@ -15,7 +15,7 @@ from pathlib import Path
 from .errors import BadJobError
 from .fields import JsonObject, read_json, shortened
 from .files import write_bytes_atomic
-from .job import Matrix
+from .shot import Matrix
 
 
 def save_objects(matrices: Mapping[int, Matrix], path: Path) -> None:

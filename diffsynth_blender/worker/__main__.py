@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from .. import __version__
+from ..protocol import DEVICES
 from ..protocol.deflicker import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES
-from ..protocol.job import DEVICES
 from ..protocol.messages import DeflickerFrames
 
 

@@ -15,8 +15,8 @@ from ..passes.errors import PassError
 from ..passes.exr import ExactPasses, read_passes
 from ..passes.images import read_png
 from ..protocol import BadJobError, Job, settings_hash
-from ..protocol.job import Matrix
 from ..protocol.objects import load_objects
+from ..protocol.shot import Matrix
 
 Advance = Callable[[int, int, int], None]
 """Called with (frames finished, frames in all, scene frame)."""

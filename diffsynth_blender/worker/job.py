@@ -132,9 +132,9 @@ class Run:
         Balanced: the same linear operator at every denoising step, so that the frames settle on one picture.
         """
         deflicker = self._job.settings.deflicker
-        if deflicker is None or deflicker.window == 0:
+        if deflicker is None or deflicker.widest == 0:
             return None
-        smoother = self._make_smoother("balanced", deflicker.window)
+        smoother = self._make_smoother("balanced", deflicker.widest)
         computed = self._selection.computed
 
         def linked(index: int) -> None:
@@ -209,7 +209,7 @@ class Run:
             self._pipeline.codec,
             interval=wanted.interval,
             skip_last=wanted.skip_last,
-            strength=wanted.strength,
+            strength=wanted.strength if isinstance(wanted.strength, float) else wanted.strength[0],
         )
 
     def _smooth(self, smoother: Smoother, frames: torch.Tensor) -> torch.Tensor:
@@ -232,9 +232,9 @@ class Run:
         """Decode, smooth once more where asked for, and write the frames that are left."""
         frames = self._pipeline.codec.decode(latents)
         wanted = self._job.settings.deflicker
-        if wanted is not None and wanted.final and wanted.window > 0:
+        if wanted is not None and wanted.final and wanted.widest > 0:
             # Nothing follows that a registered blend could lead astray, and it keeps the most detail.
-            smoother = self._make_smoother("accurate", wanted.window)
+            smoother = self._make_smoother("accurate", wanted.widest)
             frames = torch.lerp(frames, self._smooth(smoother, frames), wanted.strength)
         pixels = frames.cpu().numpy()
         for done, (frame, place) in enumerate(zip(todo, self._selection.places(todo), strict=True)):

@@ -31,7 +31,7 @@ def select_frames(job: Job, frames: tuple[int, int] | None) -> Selection:
     written = tuple(frame for frame in every if first <= frame <= last)
     if not written:
         raise BadJobError(f"the job has no frame from {first} to {last}; its frames are {every[0]} to {every[-1]}")
-    window = job.settings.deflicker.window if job.settings.deflicker else 0
+    window = job.settings.deflicker.widest if job.settings.deflicker else 0
     low = max(0, every.index(written[0]) - window)
     high = every.index(written[-1]) + window
     return Selection(written, every[low : high + 1])

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..protocol.errors import BadJobError
-from ..protocol.job import FRAME_LIMIT
+from ..protocol.shot import FRAME_LIMIT
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """Files that count as frames; all others in a folder are left out of account."""

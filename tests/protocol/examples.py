@@ -3,7 +3,21 @@
 import json
 from pathlib import Path
 
-from diffsynth_blender.protocol import Camera, Job, Settings, Shot, save_job
+from diffsynth_blender.protocol import (
+    Attention,
+    Camera,
+    Control,
+    Deflicker,
+    Job,
+    KeyFrames,
+    Lora,
+    Redo,
+    Reference,
+    Region,
+    Settings,
+    Shot,
+    save_job,
+)
 
 IDENTITY = tuple(tuple(float(row == column) for column in range(4)) for row in range(4))
 
@@ -33,7 +47,17 @@ def example_job() -> Job:
             sample_offset=(0.0, 0.0),
             cameras=tuple(Camera(frame, IDENTITY, IDENTITY) for frame in range(1, 6)),
         ),
-        Settings(prompt="a clay model"),
+        Settings(
+            prompt="a clay model",
+            loras=(Lora("/loras/clay.safetensors", 0.5),),
+            attention=Attention(),
+            controls=(Control("depth", start=0.25, end=0.5), Control("normal")),
+            reference=Reference("reference.png"),
+            regions=(Region(("Cube", "Sphere"), "gold"),),
+            deflicker=Deflicker(steps=(1, 4), window=(8, 2), strength=(1.0, 0.5)),
+            key_frames=KeyFrames(),
+        ),
+        (Redo(3, 5, Settings(prompt="glass")),),
     )
 
 

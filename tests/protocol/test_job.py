@@ -3,7 +3,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -102,8 +102,33 @@ def test_suggests_the_key_that_was_meant(refused: Callable[[str, object], str]) 
         ("settings.steps", [0, 1001, 20.0, "20"]),
         ("settings.strength", [0, -0.1, 1.01, NAN, INFINITY, "0.5", True, None]),
         ("settings.guidance_scale", [0.99, NAN, INFINITY, 10**400]),
-        ("settings.controls", [None, {}, [{"kind": "depth", "scale": 1}] * 2]),
+        ("settings.controls", [None, {}, [asdict(Control("depth"))] * 2]),
         ("settings.controls.0.kind", ["pose", 3, ["depth"], None]),
+        ("settings.controls.0.end", [0, 1.5, 0.25]),
+        ("settings.controls.0.model", ["controlnet", None]),
+        ("settings.loras.0.path", ["", "lora.safetensors"]),
+        ("settings.loras.0.weight", [11, NAN]),
+        ("settings.sampler", ["heun", None]),
+        ("settings.noise.kind", ["white", 0]),
+        ("settings.noise.fresh", [-0.1, 1.1]),
+        ("settings.attention.frames", [[], ["first"], ["self", "self"], ["self", "last"], "self"]),
+        ("settings.attention.window", [1, 4.0]),
+        ("settings.attention.stride", [0, 9]),
+        ("settings.attention.motion", ["on", None]),
+        ("settings.reference.image", ["", "../reference.png", "C:reference.png", None]),
+        ("settings.reference.ip_adapter", ["adapter"]),
+        ("settings.regions.0.objects", [[], "Cube", [""]]),
+        ("settings.hold_colours", [-1, 2]),
+        ("settings.key_frames.every", [1, 2.5]),
+        ("settings.upscale", [3, "2", True]),
+        ("settings.precision", ["int8"]),
+        ("settings.batch", [-1]),
+        ("settings.annotators", ["annotators"]),
+        ("redos.0.first", [0, 2, "1"]),
+        ("redos.0.last", [2, 7]),
+        ("settings.deflicker.steps", [[3, 1], [1, 1], [-1], 4]),
+        ("settings.deflicker.window", [[4], [4, 2.0], []]),
+        ("settings.deflicker.strength", [[1], [1, 2], [0, NAN]]),
         ("settings.controls.0.scale", [-1, NAN]),
         ("settings.deflicker", [[], 1, True]),
         ("settings.deflicker.interval", [0, 1.5]),
@@ -126,7 +151,7 @@ def test_wrong_values(place: str, values: list, refused: Callable[[str, object],
 def test_newer_version(refused: Callable[[str, object], str]) -> None:
     """Refuse a newer format naming both versions, even if its keys are unknown too."""
     message = refused("version", 7)
-    assert "version 7" in message and "version 1" in message and "update" in message
+    assert "version 7" in message and "version 2" in message and "update" in message
 
 
 @pytest.mark.parametrize(
