@@ -4,6 +4,7 @@
     {"event": "step", "index": 3, "file": "cache/latents.npz", "sha256": "…"}     a denoising step and its checkpoint
     {"event": "frame", "frame": 7, "file": "output/0007.png", "sha256": "…"}      a result file
     {"event": "done"}                                                             all frames of the job
+    {"event": "redo", "settings_hash": "…"}                                       what follows belongs to a redo
 
 A line is on the disk before the next thing is done. A crash can leave a torn last line: it does not count.
 Lines before a "start" with other settings count for nothing.
@@ -11,6 +12,7 @@ Lines before a "start" with other settings count for nothing.
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -29,6 +31,7 @@ _KEYS = {
     "step": ("event", "index", "file", "sha256"),
     "frame": ("event", "frame", "file", "sha256"),
     "done": ("event",),
+    "redo": ("event", "settings_hash"),
 }
 
 
@@ -47,16 +50,23 @@ class JournalState:
 
     settings_hash: str | None = None
     """Of the job that was run; None for a journal without a run."""
-    checkpoint: Checkpoint | None = None
-    """The last one whose file is unchanged."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Those whose files are unchanged, the newest first."""
     files: dict[Path, int] = field(default_factory=dict)
     """Unchanged result files with their scene frame."""
+    makers: dict[Path, str] = field(default_factory=dict)
+    """Which run made each of `files`: its settings hash, that of the job or of one of its redos."""
     done: bool = False
     """Whether the job was once finished; files may have been lost since."""
 
-    def is_finished(self, path: Path) -> bool:
-        """Whether a result file was finished and is unchanged."""
-        return path in self.files
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest."""
+        return self.checkpoints[0] if self.checkpoints else None
+
+    def is_finished(self, path: Path, makers: Collection[str] | None = None) -> bool:
+        """Whether a result file was finished, by one of `makers` where given, and is unchanged."""
+        return path in self.files and (makers is None or self.makers[path] in makers)
 
 
 def read_journal(job_dir: Path) -> JournalState:
@@ -103,6 +113,10 @@ class Journal:
         """Begin or go on with a job. Returns what is already finished with exactly these settings."""
         self._append({"event": "start", "settings_hash": settings_hash})
         return self.before if self.before.settings_hash == settings_hash else JournalState(settings_hash)
+
+    def redo(self, settings_hash: str) -> None:
+        """What is entered from now on belongs to the redo with this hash, until the next one or the next start."""
+        self._append({"event": "redo", "settings_hash": settings_hash})
 
     def step_finished(self, index: int, checkpoint: Path) -> None:
         """A denoising step (from 0) is finished and its checkpoint complete on disk."""
@@ -160,8 +174,9 @@ def _decode_line(line: bytes, place: str) -> JsonObject:
 
 def _state_of(job_dir: Path, lines: list[JsonObject]) -> JournalState:
     settings_hash: str | None = None
-    steps: dict[int, tuple[str, str]] = {}  # index → file, sha256; the order is that of the journal
-    frames: dict[str, tuple[int, str]] = {}  # file → frame, sha256
+    maker = ""
+    steps: dict[str, tuple[int, str]] = {}  # file → index, sha256; the order is that of the journal
+    frames: dict[str, tuple[int, str, str]] = {}  # file → frame, sha256, maker
     done = False
     for line in lines:
         event = line.text("event")
@@ -169,21 +184,33 @@ def _state_of(job_dir: Path, lines: list[JsonObject]) -> JournalState:
             if line.text("settings_hash") != settings_hash:
                 settings_hash = line.text("settings_hash")
                 steps, frames, done = {}, {}, False
+            maker = settings_hash
+        elif event == "redo":
+            maker = line.text("settings_hash")
         elif event == "step":
-            index = line.integer("index", 0, 1000)
-            steps.pop(index, None)
-            steps[index] = line.text("file"), line.text("sha256")
+            file = line.text("file")
+            steps.pop(file, None)
+            steps[file] = line.integer("index", 0, 1000), line.text("sha256")
         elif event == "frame":
-            frames[line.text("file")] = line.integer("frame", 0, FRAME_LIMIT), line.text("sha256")
+            frames[line.text("file")] = line.integer("frame", 0, FRAME_LIMIT), line.text("sha256"), maker
         else:
             done = True
-    checkpoint = None
-    for index, (file, sha256) in reversed(steps.items()):
-        if _is_unchanged(job_dir / file, sha256):
-            checkpoint = Checkpoint(index, job_dir / file)
-            break
-    files = {job_dir / file: frame for file, (frame, sha256) in frames.items() if _is_unchanged(job_dir / file, sha256)}
-    return JournalState(settings_hash, checkpoint, files, done)
+    unchanged = {
+        job_dir / file: (frame, made_by)
+        for file, (frame, sha256, made_by) in frames.items()
+        if _is_unchanged(job_dir / file, sha256)
+    }
+    return JournalState(
+        settings_hash,
+        tuple(
+            Checkpoint(index, job_dir / file)
+            for file, (index, sha256) in reversed(steps.items())
+            if _is_unchanged(job_dir / file, sha256)
+        ),
+        {path: frame for path, (frame, _) in unchanged.items()},
+        {path: made_by for path, (_, made_by) in unchanged.items()},
+        done,
+    )
 
 
 def _is_unchanged(path: Path, sha256: str) -> bool:

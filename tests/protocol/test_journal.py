@@ -93,6 +93,25 @@ def test_a_checkpoint_file_used_again(tmp_path: Path) -> None:
     assert state.checkpoint is not None and state.checkpoint.index == 2
 
 
+def test_a_redo_takes_over_the_frames_it_makes(tmp_path: Path) -> None:
+    """Tell which run made a file; a redo changes neither what the others made nor that the job was done."""
+    with Journal(tmp_path) as journal:
+        journal.start("abc")
+        kept, redone = (finish_frame(journal, tmp_path, frame) for frame in (1, 2))
+        journal.done()
+        journal.redo("def")
+        checkpoint = finish_step(journal, tmp_path, 0)
+        finish_frame(journal, tmp_path, 2, b"another picture")
+    with Journal(tmp_path) as journal:
+        state = journal.start("abc")
+        assert state.done and state.makers == {kept: "abc", redone: "def"}
+        assert state.is_finished(redone) and state.is_finished(redone, {"def"})
+        assert not state.is_finished(redone, {"abc"}) and not state.is_finished(kept, {"def"})
+        assert state.checkpoint is not None and state.checkpoint.path == checkpoint
+        finish_frame(journal, tmp_path, 2)
+    assert read_journal(tmp_path).makers == {kept: "abc", redone: "abc"}
+
+
 def test_every_torn_last_line_is_tolerated(tmp_path: Path) -> None:
     """Cut the journal at every byte: what whole lines say still holds, and a new run can go on."""
     with Journal(tmp_path) as journal:
