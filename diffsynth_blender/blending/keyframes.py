@@ -24,13 +24,16 @@ from .plan import LinkRequest
 class KeyFrameInterpolator:
     """Carries key frames to every frame of a clip."""
 
-    def __init__(self, clip: Clip | Footage, guide: Callable[[int], np.ndarray], keys: Sequence[int]):
+    def __init__(
+        self, clip: Clip | Footage, guide: Callable[[int], np.ndarray], keys: Sequence[int], *, repair: bool = True
+    ):
         """Describe the clip; nothing is computed yet.
 
         Args:
             clip: exact motion, or footage without passes.
             guide: returns a source frame in [0, 1], shape (H, W, 3), by index.
             keys: indices of the key frames, rising.
+            repair: whether patches of the guide are matched where exact motion leads to nothing that looks alike.
 
         Raises:
             ValueError: there are no keys, they do not rise, or one is not a frame of the clip.
@@ -42,7 +45,7 @@ class KeyFrameInterpolator:
         self._keys = list(keys)
         self._bands = clip.bands
         self._bands.load(refine, fill)
-        self._finder = make_finder(clip, guide, guide_slots=3, robust=True, repair=True)
+        self._finder = make_finder(clip, guide, guide_slots=3, robust=True, repair=repair)
 
     def stream(self, fetch_key: Fetch) -> Iterator[np.ndarray]:
         """Yield a frame for every frame of the clip, float32 (H, W, 3), in order.
@@ -50,6 +53,10 @@ class KeyFrameInterpolator:
         Args:
             fetch_key: returns the key frame at an index of the clip; called once for each, in order.
         """
+        return (frame for frame, _ in self.stream_hidden(fetch_key))
+
+    def stream_hidden(self, fetch_key: Fetch) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield frames as `stream` does, each with what no key shows, bool (H, W): there it is filled from around."""
         shape = (self._clip.height, self._clip.width)
         cache = FrameCache(fetch_key, frame_pool(2, *shape, self._bands.device), 2)
         blended = wp.empty(shape, dtype=wp.vec3, device=self._bands.device)
@@ -57,12 +64,13 @@ class KeyFrameInterpolator:
             sources = self._sources(target)
             slots = [cache.slot(source) for source in sources]
             if sources == (target,):
-                yield cache.pool[slots[0]].numpy().copy()
+                yield cache.pool[slots[0]].numpy().copy(), np.zeros(shape, bool)
                 continue
             links = self._finder.find(LinkRequest(target, sources))
             falloffs = [1.0] if len(sources) == 1 else _fade(target, *sources)
             blend_registered(self._bands, cache.pool, slots, falloffs, links, blended, tolerance=0.0)
-            yield fill.fill_holes(self._bands, blended).numpy().copy()
+            hidden = np.isnan(blended.numpy()[..., 0])
+            yield fill.fill_holes(self._bands, blended).numpy().copy(), hidden
 
     def _sources(self, target: int) -> tuple[int, ...]:
         """Return the keys that a frame is made of: itself, or the nearest before and after it where there is one."""

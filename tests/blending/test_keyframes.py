@@ -55,6 +55,18 @@ def test_frames_between_keys_are_the_painted_shot(shot, keys):
     assert np.quantile(moved, 0.9) < 0.3 * np.quantile(stuck, 0.9)
 
 
+def test_what_no_key_shows_is_named(shot):
+    """Without patch matching, whatever no key's exact motion leads to is hidden, and with few keys that is not little."""
+    clip, guide, painted = shot
+    keys = [4]
+    interpolator = KeyFrameInterpolator(clip, guide.__getitem__, keys, repair=False)
+    for index, (frame, hidden) in enumerate(interpolator.stream_hidden(painted.__getitem__)):
+        shown = clip.field(index, 4)[..., 2] > 0
+        assert np.isfinite(frame).all()
+        assert hidden[~shown].all() and hidden[shown].mean() < 0.2
+        assert hidden.any() == (index != 4)
+
+
 def test_a_static_shot_of_one_key_is_that_key(shot):
     """To the bit, with exact motion and without any passes."""
     clip = clip_of(demo_scene(64, 48, speed=0.0), range(1, 4))
