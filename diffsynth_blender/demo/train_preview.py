@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import DDIMScheduler
 from PIL import Image
 
 from ..diffusion.conditioning import ControlInput, encode_prompt
 from ..diffusion.denoise import denoise, image_to_image_timesteps
 from ..diffusion.latents import LatentCodec, fixed_noise
-from ..models.checkpoint import Checkpoint, load_checkpoint
-from ..models.registry import CheckpointEntry
+from ..models.checkpoint import Checkpoint, CheckpointRequest, load_checkpoint
 from .train_data import LOOKS, Scene, SceneStore
 
 PROMPTS = {
@@ -49,17 +49,19 @@ def restyle(
     codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=torch.device("cpu"))
     depth = torch.from_numpy(np.stack([scene.depth.astype(np.float32) for scene in scenes]))[:, None]
     normal = torch.from_numpy(np.stack([scene.normal for scene in scenes])).permute(0, 3, 1, 2).float() / 255.0
+    nets = {control.kind: control.net for control in checkpoint.controlnets}
     controls = [
-        ControlInput(checkpoint.controlnets["depth"], depth.expand(-1, 3, -1, -1), 1.0),
-        ControlInput(checkpoint.controlnets["normal"], normal, 1.0),
+        ControlInput(nets["depth"], depth.expand(-1, 3, -1, -1), 1.0),
+        ControlInput(nets["normal"], normal, 1.0),
     ]
-    timesteps = image_to_image_timesteps(checkpoint.scheduler, steps=steps, strength=strength)
+    scheduler = DDIMScheduler.from_config(checkpoint.scheduler_config)
+    timesteps = image_to_image_timesteps(scheduler, steps=steps, strength=strength)
     noise = fixed_noise(len(scenes), codec.latent_shape, seed=seed)
-    latents = checkpoint.scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
-    embedded = [encode_prompt(checkpoint.tokenizer, checkpoint.text_encoder, text) for text in ("", prompt)]
+    latents = scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
+    embedded = [encode_prompt(checkpoint.tokenizers[0], checkpoint.text_encoders[0], text) for text in ("", prompt)]
     latents = denoise(
-        checkpoint.unet,
-        checkpoint.scheduler,
+        checkpoint.network,
+        scheduler,
         latents,
         timesteps,
         text=torch.cat(embedded),
@@ -109,10 +111,8 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=3.0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    entry = CheckpointEntry(arguments.model, {"depth": "controlnet_depth", "normal": "controlnet_normal"}, "opengl")
-    checkpoint = load_checkpoint(
-        entry, control_kinds=("depth", "normal"), device=torch.device("cpu"), dtype=torch.float32
-    )
+    request = CheckpointRequest(str(arguments.model.resolve()), (("depth", ""), ("normal", "")))
+    checkpoint = load_checkpoint(request, device=torch.device("cpu"), dtype=torch.float32)
     scenes = [
         scene for scene in SceneStore(arguments.data, held_out_only=True).held_out if scene.index in arguments.scenes
     ]

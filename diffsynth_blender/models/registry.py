@@ -1,28 +1,38 @@
-"""The checkpoints this product knows by name. A literal table; everything else is a folder given by its path."""
+"""The checkpoints this product knows by name. A literal table; everything else is given by its path."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .errors import CheckpointError
+
 NormalConvention = Literal["opengl"]
 """Colours of a normal map. opengl: camera space, X right, Y up, Z to the camera, rgb = (n + 1) / 2."""
+
+CONTROLNET_FOLDER = "controlnet_"
+"""What the name of a ControlNet's folder inside a model folder begins with; the control kind follows."""
 
 
 @dataclass(frozen=True)
 class CheckpointEntry:
-    """A checkpoint in the diffusers layout, with ControlNets in folders beside the U-Net."""
+    """A checkpoint: a folder in the diffusers layout, with ControlNets in folders beside the U-Net, or one file."""
 
-    folder: Path
+    path: Path
     controlnets: dict[str, str]
-    """Control kind → sub-folder."""
+    """Control kind → sub-folder; none for a single file."""
     normal_convention: NormalConvention
+
+    @property
+    def is_file(self) -> bool:
+        """Whether everything is in one .safetensors file."""
+        return self.path.suffix.lower() == ".safetensors"
 
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
 CHECKPOINTS: dict[str, CheckpointEntry] = {
     "demo": CheckpointEntry(
-        folder=PACKAGE / "demo" / "model",
+        path=PACKAGE / "demo" / "model",
         controlnets={"depth": "controlnet_depth", "normal": "controlnet_normal"},
         normal_convention="opengl",
     ),
@@ -30,20 +40,38 @@ CHECKPOINTS: dict[str, CheckpointEntry] = {
 
 
 def find_checkpoint(model: str) -> CheckpointEntry:
-    """The entry of a name in the table, or of a folder in the same layout as the demo model.
+    """The entry of a name in the table, of a folder in the diffusers layout, or of a .safetensors file.
 
-    Raises FileNotFoundError naming the folder and what it lacks.
+    Raises CheckpointError naming the path and what it lacks.
     """
     entry = CHECKPOINTS.get(model)
     if entry is None:
-        folder = Path(model)
-        if not folder.is_absolute():
+        path = Path(model)
+        if not path.is_absolute():
             known = ", ".join(CHECKPOINTS)
-            raise FileNotFoundError(f"model {model!r} is not known; use one of: {known}, or an absolute folder path")
-        demo = CHECKPOINTS["demo"]
-        entry = CheckpointEntry(folder, demo.controlnets, demo.normal_convention)
-    if not (entry.folder / "model_index.json").is_file():
-        raise FileNotFoundError(
-            f"{entry.folder}: no model_index.json, so this is no model in the diffusers layout; choose another folder"
+            raise CheckpointError(f"model {model!r} is not known; use one of: {known}, or an absolute path")
+        prefix = f"{CONTROLNET_FOLDER}*"
+        controlnets = {
+            folder.name.removeprefix(CONTROLNET_FOLDER): folder.name
+            for folder in sorted(path.glob(prefix))
+            if folder.is_dir()
+        }
+        entry = CheckpointEntry(path, controlnets, "opengl")
+    refuse_pickles(entry.path)
+    if entry.is_file:
+        if not entry.path.is_file():
+            raise CheckpointError(f"{entry.path}: no such file; choose another model")
+    elif not (entry.path / "model_index.json").is_file():
+        raise CheckpointError(
+            f"{entry.path}: no model_index.json, so this is no model in the diffusers layout; "
+            "choose another folder, or a .safetensors file"
         )
     return entry
+
+
+def refuse_pickles(path: Path) -> None:
+    """Raise CheckpointError for a file whose format can run code when it is read."""
+    if path.suffix.lower() in (".ckpt", ".bin", ".pt", ".pth", ".pkl"):
+        raise CheckpointError(
+            f"{path}: a {path.suffix} file can run any program when it is read; use the .safetensors file of this model"
+        )

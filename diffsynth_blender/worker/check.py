@@ -29,11 +29,12 @@ def run_check() -> int:
 
 def _check_model() -> int:
     import torch
+    from diffusers import DDIMScheduler
 
     from ..diffusion.conditioning import ControlInput, encode_prompt
     from ..diffusion.denoise import denoise, image_to_image_timesteps
     from ..diffusion.latents import LatentCodec, fixed_noise
-    from ..models.checkpoint import CheckpointError, load_checkpoint
+    from ..models.checkpoint import CheckpointError, CheckpointRequest, load_checkpoint
     from ..models.registry import find_checkpoint
     from .devices import choose_device, compute_dtype, describe_device
 
@@ -41,10 +42,9 @@ def _check_model() -> int:
     print(f"  device   {describe_device(device)}")
     start = time.perf_counter()
     try:
-        entry = find_checkpoint("demo")
-        kinds = list(entry.controlnets)
-        model = load_checkpoint(entry, control_kinds=kinds, device=device, dtype=compute_dtype(device))
-    except (FileNotFoundError, CheckpointError) as error:
+        controls = tuple((kind, "") for kind in find_checkpoint("demo").controlnets)
+        model = load_checkpoint(CheckpointRequest("demo", controls), device=device, dtype=compute_dtype(device))
+    except CheckpointError as error:
         print(f"  BROKEN   demo model: {error}")
         return 3
     print(f"  ok       demo model loaded in {time.perf_counter() - start:.1f} s")
@@ -54,17 +54,18 @@ def _check_model() -> int:
     frame = torch.stack(
         [ramp.expand(size, size), ramp[:, None].expand(size, size), ramp.flip(0).expand(size, size)], -1
     )
-    timesteps = image_to_image_timesteps(model.scheduler, steps=4, strength=0.75)
+    scheduler = DDIMScheduler.from_config(model.scheduler_config)
+    timesteps = image_to_image_timesteps(scheduler, steps=4, strength=0.75)
     noise = fixed_noise(1, codec.latent_shape, seed=0).to(device)
-    text = torch.cat([encode_prompt(model.tokenizer, model.text_encoder, prompt) for prompt in ("", "clay")])
+    text = torch.cat([encode_prompt(model.tokenizers[0], model.text_encoders[0], prompt) for prompt in ("", "clay")])
     start = time.perf_counter()
     latents = denoise(
-        model.unet,
-        model.scheduler,
-        model.scheduler.add_noise(codec.encode(frame[None]), noise, timesteps[:1]),
+        model.network,
+        scheduler,
+        scheduler.add_noise(codec.encode(frame[None]), noise, timesteps[:1]),
         timesteps,
         text=text,
-        controls=[ControlInput(net, frame.permute(2, 0, 1)[None], 1.0) for net in model.controlnets.values()],
+        controls=[ControlInput(control.net, frame.permute(2, 0, 1)[None], 1.0) for control in model.controlnets],
         guidance_scale=2.0,
     )
     picture = codec.decode(latents)

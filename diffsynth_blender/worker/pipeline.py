@@ -1,15 +1,16 @@
 """A checkpoint put to work on the inputs of a job: prompt, controls, noised source frames, denoising."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
+from diffusers import DDIMScheduler
 
 from ..diffusion.conditioning import ControlInput, encode_prompt
 from ..diffusion.deflicker import Deflickering
 from ..diffusion.denoise import StepDone, denoise, image_to_image_timesteps
 from ..diffusion.latents import LatentCodec
-from ..models.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from ..models.registry import find_checkpoint
+from ..models.checkpoint import Checkpoint, CheckpointError, CheckpointRequest, load_checkpoint
 from ..protocol import JOB_FILE, BadJobError, Job, ModelMissingError
 from .devices import compute_dtype
 from .inputs import Inputs
@@ -52,18 +53,22 @@ class Pipeline:
         self._device = device
         try:
             self._checkpoint = load_checkpoint(
-                find_checkpoint(job.settings.model),
-                control_kinds=[control.kind for control in job.settings.controls],
+                CheckpointRequest(
+                    job.settings.model,
+                    controls=tuple((control.kind, control.model) for control in job.settings.controls),
+                ),
                 device=device,
                 dtype=compute_dtype(device),
             )
-        except (FileNotFoundError, CheckpointError) as error:
+        except CheckpointError as error:
             raise ModelMissingError(str(error)) from error
+        self._scheduler = DDIMScheduler.from_config(self._checkpoint.scheduler_config)
+        self._controlnets = {control.kind: control.net for control in self._checkpoint.controlnets}
         self.codec = TimedCodec(self._checkpoint, watch, height=job.shot.height, width=job.shot.width, device=device)
         self._text = torch.cat([self._encode("negative_prompt"), self._encode("prompt")])
         try:
             self._timesteps = image_to_image_timesteps(
-                self._checkpoint.scheduler, steps=job.settings.steps, strength=job.settings.strength
+                self._scheduler, steps=job.settings.steps, strength=job.settings.strength
             )
         except ValueError as error:
             raise BadJobError(f"{JOB_FILE}: settings: {error}") from error
@@ -75,8 +80,8 @@ class Pipeline:
 
     def start(self, noise: torch.Tensor, index: Sequence[int]) -> torch.Tensor:
         """Latents of the source frames `index`, noised to the first step with `noise` (T, C, h, w)."""
-        latents = self.codec.encode(torch.from_numpy(self._inputs.source[list(index)]))
-        return self._checkpoint.scheduler.add_noise(latents, noise.to(self._device), self._timesteps[:1])
+        latents = self.codec.encode(_stack(self._inputs.source(place) for place in index))
+        return self._scheduler.add_noise(latents, noise.to(self._device), self._timesteps[:1])
 
     def denoise(
         self,
@@ -90,8 +95,8 @@ class Pipeline:
     ) -> torch.Tensor:
         """Clean latents of the frames `index`; see `diffusion.denoise.denoise`."""
         return denoise(
-            self._checkpoint.unet,
-            self._checkpoint.scheduler,
+            self._checkpoint.network,
+            self._scheduler,
             latents,
             self._timesteps,
             text=self._text,
@@ -106,8 +111,10 @@ class Pipeline:
     def _controls(self, index: Sequence[int]) -> list[ControlInput]:
         return [
             ControlInput(
-                self._checkpoint.controlnets[control.kind],
-                self.codec.pad(torch.from_numpy(self._inputs.controls[control.kind][list(index)]).permute(0, 3, 1, 2)),
+                self._controlnets[control.kind],
+                self.codec.pad(
+                    _stack(self._inputs.control(control.kind, place) for place in index).permute(0, 3, 1, 2)
+                ),
                 control.scale,
             )
             for control in self._settings.controls
@@ -116,7 +123,11 @@ class Pipeline:
     def _encode(self, name: str) -> torch.Tensor:
         try:
             return encode_prompt(
-                self._checkpoint.tokenizer, self._checkpoint.text_encoder, getattr(self._settings, name)
+                self._checkpoint.tokenizers[0], self._checkpoint.text_encoders[0], getattr(self._settings, name)
             )
         except ValueError as error:
             raise BadJobError(f"{JOB_FILE}: settings.{name}: {error}") from error
+
+
+def _stack(frames: Iterable[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(list(frames)))

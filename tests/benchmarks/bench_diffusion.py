@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 import torch
+from diffusers import DDIMScheduler
 
 from diffsynth_blender.blending.smoother import Smoother
 from diffsynth_blender.diffusion.conditioning import ControlInput, encode_prompt
 from diffsynth_blender.diffusion.deflicker import Deflickering
 from diffsynth_blender.diffusion.denoise import denoise, image_to_image_timesteps
 from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
-from diffsynth_blender.models.checkpoint import load_checkpoint
-from diffsynth_blender.models.registry import find_checkpoint
+from diffsynth_blender.models.checkpoint import CheckpointRequest, load_checkpoint
 from diffsynth_blender.motion.clip import Clip
 from diffsynth_blender.worker.devices import choose_device, compute_dtype
 from diffsynth_blender.worker.interop import smooth_tensors, warp_device
@@ -41,21 +41,22 @@ def main() -> None:
     )
     smoother = Smoother(clip, pictures.__getitem__, mode="balanced", window=WINDOW)
     smoother.prepare()
-    entry = find_checkpoint("demo")
-    model = load_checkpoint(entry, control_kinds=["depth", "normal"], device=device, dtype=compute_dtype(device))
+    request = CheckpointRequest("demo", (("depth", ""), ("normal", "")))
+    model = load_checkpoint(request, device=device, dtype=compute_dtype(device))
     codec = LatentCodec(model.vae, height=SIZE[1], width=SIZE[0], device=device)
     source = torch.stack([torch.from_numpy(picture) for picture in pictures])
-    text = torch.cat([encode_prompt(model.tokenizer, model.text_encoder, prompt) for prompt in ("", "clay")])
-    timesteps = image_to_image_timesteps(model.scheduler, steps=STEPS, strength=1.0)
+    text = torch.cat([encode_prompt(model.tokenizers[0], model.text_encoders[0], prompt) for prompt in ("", "clay")])
+    scheduler = DDIMScheduler.from_config(model.scheduler_config)
+    timesteps = image_to_image_timesteps(scheduler, steps=STEPS, strength=1.0)
     noise = fixed_noise(FRAMES, codec.latent_shape, seed=0).to(device)
-    latents = model.scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
+    latents = scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
     image = source.permute(0, 3, 1, 2)
-    controls = [ControlInput(net, image, 1.0) for net in model.controlnets.values()]
+    controls = [ControlInput(control.net, image, 1.0) for control in model.controlnets]
 
     def run(deflicker: Deflickering | None) -> Callable[[], object]:
         return lambda: denoise(
-            model.unet,
-            model.scheduler,
+            model.network,
+            scheduler,
             latents,
             timesteps,
             text=text,

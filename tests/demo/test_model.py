@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from PIL import Image
 
 from diffsynth_blender.diffusion.conditioning import ControlInput, encode_prompt
 from diffsynth_blender.diffusion.denoise import denoise, image_to_image_timesteps
 from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
-from diffsynth_blender.models.checkpoint import Checkpoint, load_checkpoint
+from diffsynth_blender.models.checkpoint import Checkpoint, CheckpointRequest, load_checkpoint
 from diffsynth_blender.models.registry import CHECKPOINTS
 
-FOLDER = CHECKPOINTS["demo"].folder
+FOLDER = CHECKPOINTS["demo"].path
 CPU = torch.device("cpu")
 MINIMUM_PSNR = (
     24.0  # dB, of a picture of a scene that was not trained on; measured when the model was committed: see its card
@@ -31,7 +32,7 @@ def picture(name: str) -> torch.Tensor:
 def checkpoint() -> Checkpoint:
     """The shipped model, loaded as the worker does on a CPU."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    return load_checkpoint(CHECKPOINTS["demo"], control_kinds=("depth", "normal"), device=CPU, dtype=torch.float32)
+    return load_checkpoint(CheckpointRequest("demo", (("depth", ""), ("normal", ""))), device=CPU, dtype=torch.float32)
 
 
 def test_the_folder_is_small_and_half_precision() -> None:
@@ -58,7 +59,7 @@ def test_the_folder_is_small_and_half_precision() -> None:
 )
 def test_every_prompt_can_be_tokenised(checkpoint: Checkpoint, prompt: str) -> None:
     """Any text becomes known tokens and comes back, apart from case and spaces, which CLIP's tokenizer ignores."""
-    tokenizer = checkpoint.tokenizer
+    tokenizer = checkpoint.tokenizers[0]
     ids = tokenizer(prompt).input_ids
     assert ids[0] == tokenizer.bos_token_id
     assert tokenizer.eos_token_id not in ids[:-1]
@@ -79,16 +80,16 @@ def restyled(checkpoint: Checkpoint, prompt: str) -> torch.Tensor:
     source = picture("source")
     codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=CPU)
     controls = [
-        ControlInput(checkpoint.controlnets[kind], picture(kind).permute(0, 3, 1, 2), 1.0)
-        for kind in ("depth", "normal")
+        ControlInput(control.net, picture(control.kind).permute(0, 3, 1, 2), 1.0) for control in checkpoint.controlnets
     ]
-    timesteps = image_to_image_timesteps(checkpoint.scheduler, steps=6, strength=0.9)
-    latents = checkpoint.scheduler.add_noise(
-        codec.encode(source), fixed_noise(1, codec.latent_shape, seed=0), timesteps[:1]
+    scheduler = DDIMScheduler.from_config(checkpoint.scheduler_config)
+    timesteps = image_to_image_timesteps(scheduler, steps=6, strength=0.9)
+    latents = scheduler.add_noise(codec.encode(source), fixed_noise(1, codec.latent_shape, seed=0), timesteps[:1])
+    text = torch.cat(
+        [encode_prompt(checkpoint.tokenizers[0], checkpoint.text_encoders[0], text) for text in ("", prompt)]
     )
-    text = torch.cat([encode_prompt(checkpoint.tokenizer, checkpoint.text_encoder, text) for text in ("", prompt)])
     latents = denoise(
-        checkpoint.unet, checkpoint.scheduler, latents, timesteps, text=text, controls=controls, guidance_scale=3.0
+        checkpoint.network, scheduler, latents, timesteps, text=text, controls=controls, guidance_scale=3.0
     )
     return codec.decode(latents).clamp(0, 1)
 
