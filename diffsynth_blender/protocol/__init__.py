@@ -1,5 +1,6 @@
 """What host and worker share: messages, the job file, the journal. Standard library only, for both Pythons."""
 
+from .changes import change_settings
 from .deflicker import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES, WINDOW_LIMIT
 from .errors import (
     ERRORS,
@@ -20,6 +21,7 @@ from .job import (
     REPORT_FILE,
     Job,
     Redo,
+    add_redo,
     baseline_path,
     load_job,
     output_path,
@@ -128,7 +130,9 @@ __all__ = [
     "StorageError",
     "WorkerDiedError",
     "WorkerMemoryError",
+    "add_redo",
     "baseline_path",
+    "change_settings",
     "load_job",
     "output_path",
     "read_journal",

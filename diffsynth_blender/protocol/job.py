@@ -10,7 +10,7 @@ Files of frames are named by scene frame number. Nothing here opens an image.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,14 @@ def save_job(job: Job, job_dir: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
     return path
+
+
+def add_redo(job_dir: Path, first: int, last: int, settings: Settings) -> Job:
+    """Have a range of frames of a job restyled with other settings; the next run does it. Raises `BadJobError`."""
+    job = load_job(job_dir)
+    job = replace(job, redos=(*job.redos, Redo(first, last, settings)))
+    save_job(job, job_dir)
+    return job
 
 
 def settings_hash(job: Job) -> str:
