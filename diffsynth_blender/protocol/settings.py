@@ -16,6 +16,7 @@ SAMPLERS = ("ddim", "dpmpp_2m", "unipc", "euler", "lcm", "tcd", "flow_euler")
 NOISE_KINDS = ("fixed", "surface", "independent")
 ATTENDED_FRAMES = ("first", "previous", "self", "next")
 MOTION_ATTENTION = ("off", "trajectory", "correspondence")
+SMOOTHED_ALONG = ("exact", "matched")
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 UPSCALES = (1, 2, 4)
 
@@ -123,6 +124,9 @@ class Deflicker:
     """0 leaves every frame as it is, 1 replaces it by the average."""
     final: bool = True
     """Also smooth the finished frames: decoding brings a little flicker back."""
+    along: str = "exact"
+    """"exact": the motion of the passes, patches matched where that explains nothing; "matched": patches of the source
+    frames alone, as for footage."""
 
     @property
     def widest(self) -> int:
@@ -341,6 +345,7 @@ def _decode_deflicker(settings: JsonObject) -> Deflicker | None:
         window=deflicker.integer_schedule("window", 0, 1000),
         strength=deflicker.number_schedule("strength", 0.0, 1.0),
         final=deflicker.boolean("final"),
+        along=deflicker.text("along", choices=SMOOTHED_ALONG),
     )
 
 

@@ -127,6 +127,7 @@ def test_suggests_the_key_that_was_meant(refused: Callable[[str, object], str]) 
         ("redos.0.first", [0, 2, "1"]),
         ("redos.0.last", [2, 7]),
         ("settings.deflicker.steps", [[3, 1], [1, 1], [-1], 4]),
+        ("settings.deflicker.along", ["flow", None]),
         ("settings.deflicker.window", [[4], [4, 2.0], []]),
         ("settings.deflicker.strength", [[1], [1, 2], [0, NAN]]),
         ("settings.controls.0.scale", [-1, NAN]),
