@@ -26,6 +26,34 @@ class DepthRange:
     high: float
 
 
+class DepthRangeFinder:
+    """Looks for the range of the inverse depth over a clip, one frame at a time, in bounded memory."""
+
+    def __init__(self, background_depth: float) -> None:
+        """A pixel at `background_depth` or beyond it is background and does not count."""
+        self._background_depth = background_depth
+        self._kept = np.empty(0, np.float32)
+        self._stride = 1
+
+    def add(self, depth: np.ndarray) -> None:
+        """Take in the planar depth of a frame, shape (H, W)."""
+        values = depth[depth < self._background_depth]
+        values = 1.0 / values[values > 0.0][:: self._stride].astype(np.float32)
+        self._kept = np.concatenate([self._kept, values])
+        # Every second value of all frames alike goes when the bound is reached: each frame keeps
+        # its share, and the same clip always gives the same range.
+        while self._kept.size > MAX_SAMPLES:
+            self._kept = self._kept[::2]
+            self._stride *= 2
+
+    def range(self) -> DepthRange:
+        """Return the range of the frames taken in; 0 to 1 where all were background."""
+        if not self._kept.size:
+            return DepthRange(0.0, 1.0)
+        low, high = np.quantile(self._kept, QUANTILES)
+        return DepthRange(float(low), float(high))
+
+
 def depth_range(depths: Iterable[np.ndarray], background_depth: float) -> DepthRange:
     """Return the range of the inverse depth over a clip, read frame by frame.
 
@@ -33,21 +61,10 @@ def depth_range(depths: Iterable[np.ndarray], background_depth: float) -> DepthR
         depths: planar depth of each frame, shape (H, W); only one is held at a time.
         background_depth: a pixel at this depth or beyond it is background and does not count.
     """
-    kept = np.empty(0, np.float32)
-    stride = 1
+    finder = DepthRangeFinder(background_depth)
     for depth in depths:
-        values = depth[depth < background_depth]
-        values = 1.0 / values[values > 0.0][::stride].astype(np.float32)
-        kept = np.concatenate([kept, values])
-        # Every second value of all frames alike goes when the bound is reached: each frame keeps
-        # its share, and the same clip always gives the same range.
-        while kept.size > MAX_SAMPLES:
-            kept = kept[::2]
-            stride *= 2
-    if not kept.size:
-        return DepthRange(0.0, 1.0)
-    low, high = np.quantile(kept, QUANTILES)
-    return DepthRange(float(low), float(high))
+        finder.add(depth)
+    return finder.range()
 
 
 def depth_control(depth: np.ndarray, clip: DepthRange, background_depth: float) -> np.ndarray:

@@ -4,34 +4,58 @@ Knows files and numpy, not torch: a broken file is reported in the first seconds
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from ..passes.controls import depth_control, depth_range, normal_control
 from ..passes.errors import PassError
 from ..passes.exr import ExactPasses, read_passes
 from ..passes.images import read_png
 from ..protocol import BadJobError, Job, settings_hash
 from ..protocol.objects import load_objects
 from ..protocol.shot import Matrix
+from .control_makers import ControlMaker, control_makers
 
 Advance = Callable[[int, int, int], None]
 """Called with (frames finished, frames in all, scene frame)."""
 
+KEPT = 8
+"""Source frames, and images of each control, held at a time: two windows that overlap read each of them once."""
 
-@dataclass(frozen=True)
+
 class Inputs:
-    """What the frames that are computed look like to the model."""
+    """What the frames that are computed look like to the model, read when asked for.
 
-    frames: tuple[int, ...]
-    """Scene frames, rising."""
-    source: np.ndarray
-    """As the artist sees them, float32 in [0, 1], shape (T, H, W, 3)."""
-    controls: dict[str, np.ndarray]
-    """By kind, float32 in [0, 1], shape (T, H, W, 3)."""
+    Memory does not depend on the length of the clip: a few frames are held, the controls lie in the cache folder.
+    """
+
+    def __init__(
+        self,
+        frames: tuple[int, ...],
+        read_source: Callable[[int], np.ndarray],
+        controls: Mapping[str, ControlMaker],
+        *,
+        width: int,
+        height: int,
+    ) -> None:
+        """Take what reads a scene frame, and by kind what makes its control; both return (H, W, 3) in [0, 1]."""
+        self.frames = frames
+        """Scene frames, rising."""
+        self.width = width
+        """Of the frames that are computed [px]."""
+        self.height = height
+        self._source = lru_cache(KEPT)(read_source)
+        self._controls = {kind: lru_cache(KEPT)(maker.image) for kind, maker in controls.items()}
+
+    def source(self, index: int) -> np.ndarray:
+        """A frame as the artist sees it, float32 in [0, 1], shape (H, W, 3); not to be written to."""
+        return self._source(self.frames[index])
+
+    def control(self, kind: str, index: int) -> np.ndarray:
+        """What the ControlNet of this kind sees of a frame, as `source`."""
+        return self._controls[kind](self.frames[index])
 
 
 def run_hash(job: Job, job_dir: Path) -> str:
@@ -90,41 +114,25 @@ def read_frame(path: Path, job: Job) -> np.ndarray:
 
 
 def read_inputs(job: Job, job_dir: Path, frames: tuple[int, ...], advance: Advance) -> Inputs:
-    """Read and check the passes and matrices of the whole shot, and the source frames and controls of `frames`.
+    """Read and check the source frames, passes and matrices of the whole shot, and prepare the controls of `frames`.
 
-    All passes are read even for a part of the shot: the depth control is normalised over the whole clip, so that a
+    All of the shot is read even for a part of it: the depth control is normalised over the whole clip, so that a
     frame looks the same to the model whichever part it is computed in.
 
     Raises:
         BadJobError: a file is missing, damaged, of another size, or holds NaN; the message is one line.
     """
     shot = job.shot
-    cameras = {camera.frame: camera for camera in shot.cameras}
     objects = objects_reader(job, job_dir)
-    kinds = [control.kind for control in job.settings.controls]
-    depths: dict[int, np.ndarray] = {}
-    normals: dict[int, np.ndarray] = {}
-
-    def every_depth() -> Iterator[np.ndarray]:
-        for done, frame in enumerate(shot.pass_frames):
-            passes = read_frame_passes(job, job_dir, frame)
-            if objects is not None:
-                objects(frame)
-            if frame in frames:
-                depths[frame] = passes.depth
-                if "normal" in kinds:
-                    camera = np.asarray(cameras[frame].world_to_camera)
-                    normals[frame] = normal_control(passes.normal, passes.depth, camera, shot.background_depth)
-            advance(done + 1, len(shot.pass_frames), frame)
-            # Frames between those of the shot carry motion only.
-            if frame in shot.frames:
-                yield passes.depth
-
-    limits = depth_range(every_depth(), shot.background_depth)
-    made = {"normal": lambda frame: normals[frame]}
-    made["depth"] = lambda frame: depth_control(depths[frame], limits, shot.background_depth)
-    return Inputs(
-        frames=frames,
-        source=np.stack([read_source(job, job_dir, frame) for frame in frames]),
-        controls={kind: np.stack([made[kind](frame) for frame in frames]) for kind in kinds},
-    )
+    makers = control_makers(job, job_dir)
+    for done, frame in enumerate(shot.pass_frames):
+        passes = read_frame_passes(job, job_dir, frame)
+        if objects is not None:
+            objects(frame)
+        # Frames between those of the shot carry motion only.
+        if frame in shot.frames:
+            read_source(job, job_dir, frame)
+            for maker in makers.values():
+                maker.see(frame, passes, kept=frame in frames)
+        advance(done + 1, len(shot.pass_frames), frame)
+    return Inputs(frames, lambda frame: read_source(job, job_dir, frame), makers, width=shot.width, height=shot.height)

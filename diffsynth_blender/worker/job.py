@@ -150,7 +150,7 @@ class Run:
         """A smoother of the computed frames; all share the links that are in the cache."""
         return Smoother(
             self._clip(self._selection.computed),
-            self._inputs.source.__getitem__,
+            self._inputs.source,
             mode=mode,
             window=window,
             cache_dir=self._dir / CACHE_FOLDER,
