@@ -13,7 +13,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from .conditioning import ControlInput, control_residuals
 from .deflicker import Deflickering
 from .latents import groups
-from .prediction import output_change, x0_from_output
+from .prediction import NoiseLevel, output_change, x0_from_output
 
 # Frames that go through the U-Net together. See latents.VAE_BATCH for why it is fixed. Measured on 2 CPU cores with
 # the demo model at 384x256: 4 frames (8 with guidance) take as long per frame as 1, 2 or 8 within 10 %.
@@ -125,8 +125,9 @@ def denoise(
             output[index] = guided_output(unet, controls, index, latents[index], timestep, text, guidance_scale)
         if deflicker is not None and deflicker.at(step, count):
             alpha = float(scheduler.alphas_cumprod[timestep])
-            x0 = x0_from_output(output, latents, alpha, kind)
-            output = output + output_change(deflicker.change(x0), alpha, kind)
+            level = NoiseLevel(alpha**0.5, (1 - alpha) ** 0.5)
+            x0 = x0_from_output(output, latents, level, kind)
+            output = output + output_change(deflicker.change(x0), level, kind)
         latents = scheduler.step(output, timestep, latents).prev_sample
         on_step(StepDone(step, count, latents))
     return latents
