@@ -12,15 +12,14 @@ from .. import __version__
 from ..protocol.deflicker import DEFAULT_MODE, DEFAULT_WINDOW
 from ..protocol.errors import ProtocolError, WorkerDiedError
 from ..protocol.messages import (
+    JOB_EVENTS,
     PROTOCOL_VERSION,
     TERMINAL_EVENTS,
     CancelJob,
     DeflickerFrames,
     Event,
-    FrameDone,
     Hello,
     JobFailed,
-    JobProgress,
     JobRequest,
     Ready,
     RunJob,
@@ -168,7 +167,7 @@ class WorkerSession:
                     "install the same version for both"
                 )
             return received
-        if self._ready is None or not isinstance(received, (JobProgress, FrameDone, *TERMINAL_EVENTS)):
+        if self._ready is None or not isinstance(received, (*JOB_EVENTS, *TERMINAL_EVENTS)):
             raise ProtocolError(f"{type(received).__name__} is not an event at this point")
         if received.job_id not in self._open_jobs:
             raise ProtocolError(f"{type(received).__name__} for {received.job_id!r}, which is not an open job")

@@ -30,6 +30,7 @@ from ..protocol import (
     Event,
     FrameDone,
     JobCancelledError,
+    JobNote,
     JobProgress,
     Settings,
     load_job,
@@ -220,6 +221,8 @@ class WorkerLog:
     def show(self, event: Event) -> None:
         if isinstance(event, FrameDone):
             _say(f"frame {event.frame}: {event.path}")
+        elif isinstance(event, JobNote):
+            _say(event.text)
         elif isinstance(event, JobProgress):
             now = time.monotonic()
             if event.stage != self._stage or now - self._shown_at >= PROGRESS_SECONDS:

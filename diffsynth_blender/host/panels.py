@@ -110,6 +110,8 @@ def draw_end(layout: bpy.types.UILayout, context: bpy.types.Context, kind: type[
     if isinstance(work, kind):
         icon = {"done": "CHECKMARK", "cancelled": "INFO", "failed": "ERROR"}[work.state]
         _draw_text(layout, context, work.message, icon)
+        for note in work.notes:
+            _draw_text(layout, context, note, "INFO")
 
 
 def _progress_line(progress: Progress) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..client import WorkerSession
-from ..protocol import DiffSynthError, Event, JobCancelled, JobDone, JobFailed, JobProgress
+from ..protocol import DiffSynthError, Event, JobCancelled, JobDone, JobFailed, JobNote, JobProgress
 from . import api
 from .capture import CaptureStatus
 from .capture_checks import CaptureError
@@ -20,11 +20,13 @@ from .capture_checks import CaptureError
 STAGE_NAMES = {
     "load": "Loading the model",
     "passes": "Reading passes",
-    "controls": "Preparing controls",
     "motion": "Finding motion",
+    "noise": "Anchoring noise",
     "baseline": "Independent frames",
     "denoise": "Denoising",
     "write": "Writing frames",
+    "repair": "Restyling what key frames hide",
+    "redo": "Restyling again",
     "check": "Reading frames",
     "deflicker": "Making frames steady",
     "measure": "Measuring",
@@ -68,6 +70,7 @@ class Work:
         self.state = "running"  # then "done", "cancelled" or "failed"
         self.message = ""  # why it ended
         self.details = ""  # the worker's traceback, for bug reports
+        self.notes: list[str] = []  # what the worker found worth telling
         self.progress = Progress("Starting", 0.0)
         self._preparations = preparations
         self._preparation: Preparation | None = None
@@ -160,6 +163,8 @@ class Work:
             self.progress = Progress(
                 f"{name} {event.step}/{event.step_count}", event.step / event.step_count, event.seconds_left
             )
+        elif isinstance(event, JobNote):
+            self.notes.append(event.text)
         elif isinstance(event, JobDone):
             self._end("done", self.finish())
         elif isinstance(event, JobCancelled):

@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 from .errors import ProtocolError
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
-JOB_STAGES = ("load", "passes", "controls", "motion", "baseline", "denoise", "write")
-"""What `RunJob` does, in this order."""
+JOB_STAGES = ("passes", "load", "motion", "noise", "baseline", "denoise", "write", "repair", "redo")
+"""What `RunJob` does, about in this order."""
 DEFLICKER_STAGES = ("check", "deflicker", "measure")
 """What `DeflickerFrames` does, in this order."""
 STAGES = JOB_STAGES + DEFLICKER_STAGES
@@ -121,6 +121,15 @@ class FrameDone:
 
 
 @dataclass(frozen=True)
+class JobNote:
+    """Worker to host: something to know about the job, such as the memory it will take, or that it had to take less."""
+
+    job_id: str
+    text: str
+    """One line for people."""
+
+
+@dataclass(frozen=True)
 class JobDone:
     """Worker to host, terminal: every frame asked for is on disk."""
 
@@ -151,14 +160,14 @@ class JobFailed:
 
 JobRequest: TypeAlias = RunJob | DeflickerFrames
 Request: TypeAlias = Hello | JobRequest | CancelJob | Shutdown
-Event: TypeAlias = Ready | JobProgress | FrameDone | JobDone | JobCancelled | JobFailed
+Event: TypeAlias = Ready | JobProgress | FrameDone | JobNote | JobDone | JobCancelled | JobFailed
 Message: TypeAlias = Request | Event
 
 JOB_REQUESTS = (RunJob, DeflickerFrames)
 """What starts a job."""
 REQUESTS: tuple[type, ...] = (Hello, *JOB_REQUESTS, CancelJob, Shutdown)
-EVENTS: tuple[type, ...] = (Ready, JobProgress, FrameDone, JobDone, JobCancelled, JobFailed)
-JOB_EVENTS = (JobProgress, FrameDone)
+EVENTS: tuple[type, ...] = (Ready, JobProgress, FrameDone, JobNote, JobDone, JobCancelled, JobFailed)
+JOB_EVENTS = (JobProgress, FrameDone, JobNote)
 """What a running job may send; the terminal event is the server's to send."""
 TERMINAL_EVENTS = (JobDone, JobCancelled, JobFailed)
 MESSAGES: tuple[type, ...] = REQUESTS + EVENTS

@@ -13,7 +13,7 @@ from typing import IO, TextIO
 
 from ..protocol.errors import INTERNAL_KIND, JobCancelledError
 from ..protocol.framing import encode_line
-from ..protocol.messages import DeflickerFrames, Event, FrameDone, JobCancelled, JobDone, JobFailed, JobProgress
+from ..protocol.messages import DeflickerFrames, Event, FrameDone, JobCancelled, JobDone, JobFailed, JobNote, JobProgress
 from .failure import describe_failure
 from .launch import FrameRange, RunJobFunction, run_deflicker, run_job
 from .progress import ProgressFilter
@@ -119,6 +119,8 @@ class _Display:
             self._progress(event)
         elif isinstance(event, FrameDone):
             self.line(f"frame {event.frame}: {event.path}")
+        elif isinstance(event, JobNote):
+            self.line(event.text)
         elif isinstance(event, JobDone):
             self.line(f"done: {event.job_dir}")
         elif isinstance(event, JobCancelled):
