@@ -199,7 +199,7 @@ class Sampler:
 
     def state(self) -> dict[str, torch.Tensor]:
         """What the steps so far leave behind for those to come, as tensors that can be saved; {} for most samplers."""
-        state = {}
+        state: dict[str, torch.Tensor] = {}
         for name in self._kind.history:
             value = getattr(self._scheduler, name, None)
             parts = dict(enumerate(value)) if isinstance(value, list) else {"": value}
@@ -235,5 +235,5 @@ class Sampler:
         reached = 1.0
         if self._name == "tcd":
             # Algorithm 4 of the paper: s = (1 - gamma) t_next
-            reached = alphas[torch.floor((1 - self._kind.eta) * timestep).long()]
+            reached = alphas[torch.floor((1 - (self._kind.eta or 0.0)) * timestep).long()]
         return (target / reached).sqrt() * denoised + (1 - target / reached).sqrt() * fresh
