@@ -1,26 +1,22 @@
-"""Load a checkpoint, with everything an artist adds to it. Never touches the network."""
+"""Load a checkpoint, with everything an artist adds to it. Never touches the network; reads only safetensors."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, ControlNetModel, UNet2DConditionModel
-from diffusers.utils import logging as diffusers_logging
-from transformers import CLIPTextModel, CLIPTokenizer
-from transformers.utils import logging as transformers_logging
+from diffusers import AutoencoderKL, AutoencoderTiny
 
+from .controlnets import LoadedControl, load_controls
 from .errors import CheckpointError
+from .folder import load_folder
+from .ip_adapter import add_ip_adapter
+from .lora import fuse_lora
+from .parts import Family
 from .registry import NormalConvention, find_checkpoint
+from .single_file import CONFIGS, load_single_file
 
 __all__ = ["Checkpoint", "CheckpointError", "CheckpointRequest", "Family", "LoadedControl", "load_checkpoint"]
-
-# The libraries' own progress bars would run through the worker's log, which people read when a job fails.
-diffusers_logging.disable_progress_bar()
-transformers_logging.disable_progress_bar()
-
-Family = Literal["sd15", "sd2", "sdxl", "sd3"]
 
 
 @dataclass(frozen=True)
@@ -40,16 +36,6 @@ class CheckpointRequest:
 
 
 @dataclass(frozen=True)
-class LoadedControl:
-    """A ControlNet for one kind of control."""
-
-    kind: str
-    net: Any
-    union_mode: int | None = None
-    """Index of the kind in a union model (ControlNetUnionModel), where several kinds share one net; else None."""
-
-
-@dataclass(frozen=True)
 class Checkpoint:
     """The parts of a latent diffusion model, ready for inference on one device."""
 
@@ -62,7 +48,7 @@ class Checkpoint:
     tiny_vae: AutoencoderTiny | None
     """float32; None where it was not asked for or the model has none."""
     network: Any
-    """UNet2DConditionModel, or SD3Transformer2DModel for sd3."""
+    """UNet2DConditionModel, or SD3Transformer2DModel for sd3; LoRAs are worked into it and into the text encoders."""
     scheduler_config: dict[str, Any]
     """As in scheduler_config.json."""
     controlnets: tuple[LoadedControl, ...]
@@ -74,65 +60,45 @@ class Checkpoint:
     normal_convention: NormalConvention
 
 
-def _load(folder: Path, load: Callable[..., Any], **options: Any) -> Any:
-    """One part from its sub-folder; whatever the library raises becomes a CheckpointError naming the folder."""
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: this part of the model is missing; copy the whole model folder again")
-    try:
-        return load(folder, local_files_only=True, **options)
-    # The libraries raise OSError, ValueError, KeyError, RuntimeError or SafetensorError for one and the same cause.
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{folder}: cannot be loaded ({reason}); copy the whole model folder again") from error
-
-
-def load_checkpoint(request: CheckpointRequest, *, device: torch.device, dtype: torch.dtype) -> Checkpoint:
+def load_checkpoint(
+    request: CheckpointRequest, *, device: torch.device, dtype: torch.dtype, configs: Path = CONFIGS
+) -> Checkpoint:
     """Load a model with what was added to it.
 
     Args:
         request: what is loaded.
         device: where the parts are put.
-        dtype: of network, ControlNets and text encoders; the VAEs are always float32.
+        dtype: of network, ControlNets, text and image encoders; the VAEs are always float32.
+        configs: where the configurations of single files lie, a folder a family.
 
     Raises:
         CheckpointError: something is missing, broken, of another family, or cannot be honoured.
     """
-    from diffusers import DDIMScheduler
-
     entry = find_checkpoint(request.model)
-    folder = entry.path
-    for kind, _ in request.controls:
-        if kind not in entry.controlnets:
-            known = ", ".join(entry.controlnets)
-            raise CheckpointError(f"{folder}: the model has no ControlNet for {kind!r}; use {known}")
-    scheduler = _load(folder / "scheduler", DDIMScheduler.from_pretrained)
-    if scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
-        raise CheckpointError(
-            f"{folder / 'scheduler'}: prediction_type {scheduler.config.prediction_type!r} is not supported; "
-            "use a model with epsilon or v_prediction"
+    if entry.is_file:
+        parts = load_single_file(entry.path, configs=configs, device=device, dtype=dtype)
+    else:
+        parts = load_folder(entry.path, tiny_vae=request.tiny_vae, device=device, dtype=dtype)
+    controlnets = load_controls(
+        request.controls, entry, parts.family, parts.network, configs=configs, device=device, dtype=dtype
+    )
+    for path, weight in request.loras:
+        fuse_lora(Path(path), weight, parts.family, parts.network, parts.text_encoders)
+    image_encoder = feature_extractor = None
+    if request.ip_adapter is not None:
+        image_encoder, feature_extractor = add_ip_adapter(
+            request.ip_adapter, parts.family, parts.network, device=device, dtype=dtype
         )
-    if scheduler.config.clip_sample or scheduler.config.thresholding:
-        raise CheckpointError(
-            f"{folder / 'scheduler'}: clip_sample and thresholding are for pixel models; set both to false"
-        )
-
-    def network(name: str, model_class: Any, part_dtype: torch.dtype) -> Any:
-        part = _load(folder / name, model_class.from_pretrained, torch_dtype=part_dtype)
-        return part.to(device).eval().requires_grad_(False)
-
     return Checkpoint(
-        family="sd15",
-        tokenizers=(_load(folder / "tokenizer", CLIPTokenizer.from_pretrained),),
-        text_encoders=(network("text_encoder", CLIPTextModel, dtype),),
-        vae=network("vae", AutoencoderKL, torch.float32),
-        tiny_vae=None,
-        network=network("unet", UNet2DConditionModel, dtype),
-        scheduler_config=dict(scheduler.config),
-        controlnets=tuple(
-            LoadedControl(kind, network(entry.controlnets[kind], ControlNetModel, dtype))
-            for kind, _ in request.controls
-        ),
-        image_encoder=None,
-        feature_extractor=None,
+        family=parts.family,
+        tokenizers=parts.tokenizers,
+        text_encoders=parts.text_encoders,
+        vae=parts.vae,
+        tiny_vae=parts.tiny_vae,
+        network=parts.network,
+        scheduler_config=parts.scheduler_config,
+        controlnets=controlnets,
+        image_encoder=image_encoder,
+        feature_extractor=feature_extractor,
         normal_convention=entry.normal_convention,
     )

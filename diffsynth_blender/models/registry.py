@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import CheckpointError
+from .header import refuse_pickles
 
 NormalConvention = Literal["opengl"]
 """Colours of a normal map. opengl: camera space, X right, Y up, Z to the camera, rgb = (n + 1) / 2."""
@@ -67,11 +68,3 @@ def find_checkpoint(model: str) -> CheckpointEntry:
             "choose another folder, or a .safetensors file"
         )
     return entry
-
-
-def refuse_pickles(path: Path) -> None:
-    """Raise CheckpointError for a file whose format can run code when it is read."""
-    if path.suffix.lower() in (".ckpt", ".bin", ".pt", ".pth", ".pkl"):
-        raise CheckpointError(
-            f"{path}: a {path.suffix} file can run any program when it is read; use the .safetensors file of this model"
-        )

@@ -50,7 +50,7 @@ def test_a_missing_part_is_named(folder, tmp_path, part):
         load(broken)
 
 
-@pytest.mark.parametrize("key, value", [("clip_sample", True), ("thresholding", True), ("prediction_type", "sample")])
+@pytest.mark.parametrize("key, value", [("clip_sample", True), ("thresholding", True), ("prediction_type", "sigma")])
 def test_a_scheduler_that_cannot_be_honoured_is_refused(folder, tmp_path, key, value):
     """Settings under which x0 would not be what the deflickering takes it for are errors, not ignored."""
     broken = tmp_path / "model"

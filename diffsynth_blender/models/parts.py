@@ -1,0 +1,143 @@
+"""One part of a model: from its folder, or from weights and a configuration; no weight is missing or left over."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers.utils import logging as diffusers_logging
+from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from . import offline as offline
+from .errors import CheckpointError
+
+# The libraries' own progress bars would run through the worker's log, which people read when a job fails.
+diffusers_logging.disable_progress_bar()
+transformers_logging.disable_progress_bar()
+
+Family = Literal["sd15", "sd2", "sdxl", "sd3"]
+"""Stable Diffusion 1.x, 2.x, XL and 3."""
+
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every model is made of, whichever layout it comes in; see `checkpoint.Checkpoint`."""
+
+    family: Family
+    tokenizers: tuple[Any, ...]
+    text_encoders: tuple[Any, ...]
+    vae: AutoencoderKL
+    tiny_vae: AutoencoderTiny | None
+    network: Any
+    scheduler_config: dict[str, Any]
+
+
+def one_line(error: Exception) -> str:
+    """The first line of what a library says, for a message of one line."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises CheckpointError where it is missing or damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: this file of the model is missing; copy the whole model folder again"
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: not valid JSON ({one_line(error)}); copy the whole model folder again"
+        ) from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: holds no JSON object; copy the whole model folder again")
+    return value
+
+
+def load_from(folder: Path, load: Callable[..., Any], **options: Any) -> Any:
+    """What `load` makes of a folder; whatever the library raises becomes a CheckpointError naming the folder."""
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: this part of the model is missing; copy the whole model folder again")
+    try:
+        return load(folder, local_files_only=True, **options)
+    # The libraries raise OSError, ValueError, KeyError, RuntimeError or SafetensorError for one and the same cause.
+    except Exception as error:
+        raise CheckpointError(
+            f"{folder}: cannot be loaded ({one_line(error)}); copy the whole model folder again"
+        ) from error
+
+
+def load_network(folder: Path, model_class: Any, *, device: torch.device, dtype: torch.dtype) -> Any:
+    """A network from its own folder, frozen and in evaluation mode.
+
+    Raises CheckpointError where the folder or a weight is missing, or where there are only files that run code.
+    """
+    options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True}
+    if folder.is_dir():
+        weights = [file.name for file in folder.iterdir()]
+        safe = [name for name in weights if name.endswith(".safetensors")]
+        if not safe and any(name.endswith(_PICKLES) for name in weights):
+            raise CheckpointError(
+                f"{folder}: its weights can run any program when they are read; use the model's .safetensors files"
+            )
+        # Folders that were downloaded for half precision alone hold no other file.
+        if safe and all(".fp16" in name for name in safe):
+            options["variant"] = "fp16"
+    # The two libraries name the number format differently.
+    options["dtype" if issubclass(model_class, PreTrainedModel) else "torch_dtype"] = dtype
+    network, found = load_from(folder, model_class.from_pretrained, **options)
+    missing, unknown = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
+    _check_weights(folder, missing, unknown, "copy the whole model folder again")
+    return ready(network, device)
+
+
+def build_network(
+    source: Path, model_class: Any, config: Any, weights: Mapping[str, torch.Tensor], *, device: torch.device,
+    dtype: torch.dtype,
+) -> Any:  # fmt: skip
+    """A network from a configuration and all of its weights, frozen and in evaluation mode.
+
+    Args:
+        source: where the weights come from, for messages.
+        model_class: of diffusers or transformers.
+        config: a dict for diffusers, a config object for transformers.
+        weights: by their names in `model_class`.
+        device: where it is put.
+        dtype: of its weights.
+
+    Raises:
+        CheckpointError: weights are missing, left over, or of another shape than the configuration's.
+    """
+    # Buffers are made as usual: those that are not saved, such as CLIP's position numbers, have no other source.
+    with init_empty_weights(include_buffers=False):
+        network = model_class(config) if issubclass(model_class, PreTrainedModel) else model_class.from_config(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    remedy = "this is another architecture, or an incomplete file; choose another"
+    _check_weights(source, sorted(expected.keys() - given.keys()), sorted(given.keys() - expected.keys()), remedy)
+    for name, shape in given.items():
+        if shape != expected[name]:
+            raise CheckpointError(f"{source}: {name} has shape {shape} instead of {expected[name]}; {remedy}")
+    network.load_state_dict({name: tensor.to(dtype) for name, tensor in weights.items()}, assign=True)
+    return ready(network, device)
+
+
+def _check_weights(source: Path, missing: list[str], unknown: list[str], remedy: str) -> None:
+    # Position numbers were saved as weights by older versions.
+    unknown = [name for name in unknown if not name.endswith("position_ids")]
+    for names, what in ((missing, "lacks"), (unknown, "holds, besides what belongs in it,")):
+        if names:
+            raise CheckpointError(f"{source}: {what} {len(names)} weights, {names[0]} the first; {remedy}")
+
+
+def ready(network: Any, device: torch.device) -> Any:
+    """The network on its device, frozen and in evaluation mode."""
+    return network.to(device).eval().requires_grad_(False)
