@@ -6,7 +6,7 @@ Knows bpy's cameras; writes nothing.
 import bpy
 from mathutils import Matrix
 
-from ..protocol import job
+from ..protocol import Camera
 
 
 def final_size(scene: bpy.types.Scene) -> tuple[int, int]:
@@ -16,7 +16,7 @@ def final_size(scene: bpy.types.Scene) -> tuple[int, int]:
     return render.resolution_x * percentage // 100, render.resolution_y * percentage // 100
 
 
-def record_camera(scene: bpy.types.Scene) -> job.Camera:
+def record_camera(scene: bpy.types.Scene) -> Camera:
     """The camera of the scene's current frame, as evaluated (constraints, parents, drivers)."""
     depsgraph = scene.view_layers[0].depsgraph
     camera = scene.camera.evaluated_get(depsgraph)
@@ -24,7 +24,7 @@ def record_camera(scene: bpy.types.Scene) -> job.Camera:
     # A camera's scale does not show in the picture: every engine takes it out of the matrix.
     world_to_camera = camera.matrix_world.normalized().inverted()
     projection = camera.calc_matrix_camera(depsgraph, x=width, y=height)
-    return job.Camera(scene.frame_current, _rows(world_to_camera), _rows(projection))
+    return Camera(scene.frame_current, _rows(world_to_camera), _rows(projection))
 
 
 def shot_cameras(scene: bpy.types.Scene, first: int, last: int) -> list[bpy.types.Object]:

@@ -13,7 +13,16 @@ from typing import IO, TextIO
 
 from ..protocol.errors import INTERNAL_KIND, JobCancelledError
 from ..protocol.framing import encode_line
-from ..protocol.messages import DeflickerFrames, Event, FrameDone, JobCancelled, JobDone, JobFailed, JobNote, JobProgress
+from ..protocol.messages import (
+    DeflickerFrames,
+    Event,
+    FrameDone,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    JobNote,
+    JobProgress,
+)
 from .failure import describe_failure
 from .launch import FrameRange, RunJobFunction, run_deflicker, run_job
 from .progress import ProgressFilter

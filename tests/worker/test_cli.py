@@ -48,7 +48,7 @@ def test_bad_job_files(tmp_path: Path) -> None:
     for content, word in (
         (json.dumps(value), "settings.strengh is not a known key; remove it or use 'strength'"),
         ("not json", "not a JSON file"),
-        (json.dumps({**value, "version": 2}), "version 2"),
+        (json.dumps({**value, "version": 7}), "version 7"),
     ):
         path.write_text(content)
         assert_one_line_error(run(REAL, "run", tmp_path), 2, str(path), word)

@@ -163,7 +163,7 @@ def test_folders_that_are_never_written_to(request_for: DeflickerFrames, tmp_pat
         assert f"is the {name} folder, which is never written to" in refused(request)
     job = example_job()
     save_job(replace(job, shot=replace(job.shot, frames=(1, 2, 3, 4), pass_frames=(1, 2, 3, 4),
-                                       cameras=job.shot.cameras[:4])), tmp_path / "job")  # fmt: skip
+                                       cameras=job.shot.cameras[:4]), redos=()), tmp_path / "job")  # fmt: skip
     with_job = replace(request_for, guide_dir=None, job_dir=str(tmp_path / "job"))
     assert "job: is a job folder" in refused(replace(with_job, output_dir=str(tmp_path / "job")))
     for name in ("output", "source", "passes", "baseline", "cache", "output/new"):
