@@ -37,5 +37,5 @@ def shot_cameras(scene: bpy.types.Scene, first: int, last: int) -> list[bpy.type
     return list(dict.fromkeys([before[-1], *during]))
 
 
-def _rows(matrix: Matrix) -> job.Matrix:
+def _rows(matrix: Matrix) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(float(value) for value in row) for row in matrix)
