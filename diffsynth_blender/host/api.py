@@ -29,13 +29,14 @@ from ..protocol import (
     JobFailed,
     ModelMissingError,
     Settings,
+    add_redo,
 )
 from .capture import Capture, CaptureStatus
 from .preferences import worker_python as find_worker_python
 from .reuse import change_settings, is_unchanged, record_origin
 from .strip import insert_strip
 
-__all__ = ["capture", "check_ready", "deflicker", "insert_strip", "new_session", "stylise"]
+__all__ = ["capture", "check_ready", "deflicker", "insert_strip", "new_session", "redo", "stylise"]
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package, for the worker's import path
 POLL_SECONDS = 0.05  # fast enough for a progress line, slow enough to cost nothing beside the worker
@@ -112,6 +113,34 @@ def stylise(
     """
     folder = Path(job_dir).resolve()
     return _run(lambda session: session.submit(folder, frames), worker_python, on_event, is_cancelled)
+
+
+def redo(
+    job_dir: Path | str,
+    first: int,
+    last: int,
+    settings: Settings,
+    *,
+    worker_python: Path | str | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> JobDone:
+    """Restyle a range of frames of a finished job again, against its finished neighbours, which stay as they are.
+
+    Args:
+        job_dir: The job folder.
+        first: First scene frame of the range, one of the shot's.
+        last: Last scene frame of the range, one of the shot's.
+        settings: How these frames are restyled; `load_job(job_dir).settings_at(first)` tells how they were.
+        worker_python: As for `stylise`, as the next two.
+        on_event: Receives every progress event and finished frame.
+        is_cancelled: Asked all the time; once true, the job stops at its next step.
+
+    Raises:
+        DiffSynthError: Of the kind that says why the job did not end well; finished frames stay.
+    """
+    add_redo(Path(job_dir), first, last, settings)
+    return stylise(job_dir, worker_python=worker_python, on_event=on_event, is_cancelled=is_cancelled)
 
 
 def deflicker(

@@ -33,6 +33,7 @@ from ..protocol import (
     JobNote,
     JobProgress,
     Settings,
+    change_settings,
     load_job,
     output_path,
     read_journal,
@@ -134,6 +135,20 @@ def _stylise(options: argparse.Namespace, cancelled: threading.Event) -> None:
         is_cancelled=cancelled.is_set,
     )
     _say(f"stylised: {options.output / 'output'}")
+
+
+def _redo(options: argparse.Namespace, cancelled: threading.Event) -> None:
+    """Have some frames of a finished job restyled again."""
+    job = load_job(options.output)
+    api.redo(
+        options.output,
+        *options.frames,
+        change_settings(job.settings_at(options.frames[0]), options.changes),
+        worker_python=options.worker_python,
+        on_event=WorkerLog().show,
+        is_cancelled=cancelled.is_set,
+    )
+    _say(f"restyled again: {options.output / 'output'}")
 
 
 def _deflicker(options: argparse.Namespace, cancelled: threading.Event) -> None:
@@ -287,6 +302,15 @@ def _parser() -> argparse.ArgumentParser:
     resume.add_argument("--frames", dest="only", type=_frame_range, metavar="A-B", help="only these frames of it")
     _add_worker_options(resume)
     resume.set_defaults(action=_stylise)
+
+    redo = commands.add_parser("redo", help="restyle some frames of a finished job again with other settings")
+    redo.add_argument("output", type=_folder, metavar="DIR", help="the job folder")
+    redo.add_argument("--frames", type=_frame_range, required=True, metavar="A-B", help="these scene frames")
+    redo.add_argument(
+        "changes", nargs="*", metavar="KEY=VALUE", help='settings as in job.json: prompt="gold" strength=0.7'
+    )
+    _add_worker_options(redo)
+    redo.set_defaults(action=_redo)
 
     _add_deflicker(commands)
     strip = commands.add_parser("export-strip", help="render one strip of the sequencer into a folder of PNG files")

@@ -48,6 +48,11 @@ class Job:
     redos: tuple[Redo, ...] = ()
     """What is redone once the shot is finished, in this order."""
 
+    def settings_at(self, frame: int) -> Settings:
+        """How a scene frame is restyled: by the last redo that covers it, or with the whole shot."""
+        covering = [redo.settings for redo in self.redos if redo.first <= frame <= redo.last]
+        return covering[-1] if covering else self.settings
+
 
 def output_path(job_dir: Path, frame: int) -> Path:
     """The result of a frame."""

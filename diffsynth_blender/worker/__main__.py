@@ -36,6 +36,11 @@ def main() -> int:
         from .cli import deflicker
 
         return deflicker(_deflicker_request(arguments), events_out=stdout if arguments.json else None)
+    if arguments.command == "redo":
+        from .cli import redo
+
+        events_out = stdout if arguments.json else None
+        return redo(arguments.job, frames=arguments.frames, changes=arguments.changes, events_out=events_out)
     from .server import end_with_parent, serve
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the host's terminal is the host's; it tells us what to do
@@ -62,6 +67,19 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
     run.add_argument("--frames", type=_frame_range, metavar="A-B", help="only these scene frames")
     run.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
+    redo = commands.add_parser(
+        "redo",
+        help="restyle some frames of a finished job again with other settings",
+        description=(
+            "Restyle a range of frames again, against its finished neighbours, which stay as they are to the bit. "
+            'Settings are named as in job.json: prompt="a gold statue" strength=0.7 deflicker.window=2. '
+            "They are kept in job.json; run goes on with them where this was stopped."
+        ),
+    )
+    redo.add_argument("job", type=Path, metavar="JOB", help="the job folder")
+    redo.add_argument("--frames", type=_frame_range, required=True, metavar="A-B", help="these scene frames")
+    redo.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
+    redo.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="settings that differ from those of the frames")
     _add_deflicker(commands)
     commands.add_parser("check", help="test this installation")
     return parser

@@ -7,12 +7,14 @@ Exit codes: 0 done, 1 a bug or a disk that cannot be written, 2 bad job, 3 model
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TextIO
 
+from ..protocol.changes import change_settings
 from ..protocol.errors import INTERNAL_KIND, JobCancelledError
 from ..protocol.framing import encode_line
+from ..protocol.job import add_redo, load_job
 from ..protocol.messages import (
     DeflickerFrames,
     Event,
@@ -51,6 +53,25 @@ def run(
 
     def work(send: Callable[[Event], None], is_cancelled: Callable[[], bool]) -> None:
         run_job(job_dir, frames, send, is_cancelled)
+
+    return _run(work, job_dir, events_out=events_out, progress_out=progress_out)
+
+
+def redo(
+    job_dir: Path,
+    *,
+    frames: FrameRange,
+    changes: Sequence[str],
+    events_out: IO[bytes] | None = None,
+    progress_out: TextIO = sys.stderr,
+) -> int:
+    """Have a range of frames restyled again, with settings changed by name, and return the exit code; see `run`."""
+    job_dir = Path(job_dir).absolute()
+
+    def work(send: Callable[[Event], None], is_cancelled: Callable[[], bool]) -> None:
+        settings = change_settings(load_job(job_dir).settings_at(frames[0]), changes)
+        add_redo(job_dir, *frames, settings)
+        run_job(job_dir, None, send, is_cancelled)
 
     return _run(work, job_dir, events_out=events_out, progress_out=progress_out)
 
