@@ -122,9 +122,20 @@ def _load_file(path: Path, kind: str, configs: Path, *, device: torch.device, dt
         config["global_pool_conditions"] = kind == "shuffle"
     weights = read_weights(header, "", "a ControlNet")
     if original:
-        weights = convert_controlnet_checkpoint(weights, config)
+        weights = convert_controlnet_checkpoint(weights, config) | _size_embedding(weights)
     model_class = ControlNetUnionModel if union else ControlNetModel
     return build_network(path, model_class, config, weights, device=device, dtype=dtype)
+
+
+def _size_embedding(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What XL reads the picture's size with; diffusers' conversion leaves it out."""
+    places = {"label_emb.0.0.": "add_embedding.linear_1.", "label_emb.0.2.": "add_embedding.linear_2."}
+    return {
+        ours + name.removeprefix("control_model.").removeprefix(theirs): tensor
+        for name, tensor in weights.items()
+        for theirs, ours in places.items()
+        if name.removeprefix("control_model.").startswith(theirs)
+    }
 
 
 def _check_text_size(header: Header, expected: int, family: str) -> None:

@@ -13,7 +13,6 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import (
     convert_ldm_unet_checkpoint,
     convert_ldm_vae_checkpoint,
-    convert_open_clip_checkpoint,
 )
 from safetensors import safe_open
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
@@ -22,6 +21,7 @@ from .errors import CheckpointError
 from .header import Header, read_header
 from .parts import Family, Parts, build_network, read_json
 from .scheduler import check_scheduler
+from .text_weights import Weights, clip_weights, open_clip_weights
 from .tokenizer import clip_tokenizer
 
 CONFIGS = Path(__file__).with_name("configs")
@@ -29,8 +29,6 @@ CONFIGS = Path(__file__).with_name("configs")
 
 UNET_PREFIX = "model.diffusion_model."
 VAE_PREFIX = "first_stage_model."
-
-Weights = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,11 @@ def load_single_file(path: Path, *, configs: Path, device: torch.device, dtype: 
 
     def text_encoder(part: _TextEncoder) -> Any:
         config = CLIPTextConfig.from_pretrained(folder / part.folder, local_files_only=True)
-        convert = _open_clip_weights if part.open_clip else _clip_weights
-        weights = convert(read_weights(header, part.prefix, f"the text encoder {part.prefix}"), part, config)
+        found = read_weights(header, part.prefix, "a text encoder")
+        if part.open_clip:
+            weights = open_clip_weights(found, part.prefix, part.model_class, config)
+        else:
+            weights = clip_weights(found, part.prefix, part.model_class)
         return build(part.model_class, config, weights, dtype)
 
     parts = _TEXT_ENCODERS[family]
@@ -141,36 +142,6 @@ def read_weights(header: Header, prefix: str, what: str) -> Weights:
         raise CheckpointError(f"{header.path}: holds no weights of {what}; use the whole model")
     with safe_open(header.path, framework="pt", device="cpu") as file:
         return {name: file.get_tensor(name) for name in names}
-
-
-def _names_in(weights: Weights, model_class: type) -> Weights:
-    """Names as in the class: transformers' CLIPTextModel has lost the level `text_model`, the other class has not."""
-    bare = {name.removeprefix("text_model."): tensor for name, tensor in weights.items()}
-    if model_class is CLIPTextModel:
-        return bare
-    return {name if name.startswith("text_projection.") else f"text_model.{name}": t for name, t in bare.items()}
-
-
-def _clip_weights(weights: Weights, part: _TextEncoder, config: CLIPTextConfig) -> Weights:
-    bare = {name.removeprefix(part.prefix): tensor for name, tensor in weights.items()}
-    bare = {name: tensor for name, tensor in bare.items() if not name.endswith("position_ids")}
-    return _names_in(bare, part.model_class)
-
-
-def _open_clip_weights(weights: Weights, part: _TextEncoder, config: CLIPTextConfig) -> Weights:
-    class Width:
-        """What diffusers' conversion asks of a model."""
-
-        def __init__(self) -> None:
-            self.config = config
-
-    converted = convert_open_clip_checkpoint(Width(), weights, prefix=part.prefix)
-    # Stable Diffusion 2 reads the last layer but one: what lies beyond is in the file and in no model.
-    beyond = f"text_model.encoder.layers.{config.num_hidden_layers}."
-    converted = {name: tensor for name, tensor in converted.items() if not name.startswith(beyond)}
-    if part.model_class is CLIPTextModel:
-        converted.pop("text_projection.weight", None)
-    return _names_in(converted, part.model_class)
 
 
 def _scheduler(header: Header, family: Family, folder: Path) -> dict[str, Any]:
