@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
 from PIL import Image
 
-from ..diffusion.conditioning import ControlInput, encode_prompt
-from ..diffusion.denoise import denoise, image_to_image_timesteps
+from ..diffusion.conditioning import ControlInput
+from ..diffusion.denoise import denoise
+from ..diffusion.families import UNetDenoiser
 from ..diffusion.latents import LatentCodec, fixed_noise
+from ..diffusion.prompt import encode_prompts
+from ..diffusion.sampler import Sampler
 from ..models.checkpoint import Checkpoint, CheckpointRequest, load_checkpoint
 from .train_data import LOOKS, Scene, SceneStore
 
@@ -54,21 +56,11 @@ def restyle(
         ControlInput(nets["depth"], depth.expand(-1, 3, -1, -1), 1.0),
         ControlInput(nets["normal"], normal, 1.0),
     ]
-    scheduler = DDIMScheduler.from_config(checkpoint.scheduler_config)
-    timesteps = image_to_image_timesteps(scheduler, steps=steps, strength=strength)
-    noise = fixed_noise(len(scenes), codec.latent_shape, seed=seed)
-    latents = scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
-    embedded = [encode_prompt(checkpoint.tokenizers[0], checkpoint.text_encoders[0], text) for text in ("", prompt)]
-    latents = denoise(
-        checkpoint.network,
-        scheduler,
-        latents,
-        timesteps,
-        text=torch.cat(embedded),
-        controls=controls,
-        guidance_scale=guidance_scale,
-    )
-    return to_pictures(codec.decode(latents))
+    sampler = Sampler("ddim", checkpoint.scheduler_config, steps=steps, strength=strength)
+    text = encode_prompts(checkpoint.family, checkpoint.tokenizers, checkpoint.text_encoders, ("", prompt))
+    denoiser = UNetDenoiser(checkpoint.network, text, controls=controls, guidance_scale=guidance_scale)
+    start = sampler.start(codec.encode(source), fixed_noise(len(scenes), codec.latent_shape, seed=seed))
+    return to_pictures(codec.decode(denoise(denoiser, sampler, start)))
 
 
 def contact_sheet(

@@ -1,133 +1,126 @@
 """The denoising loop over all frames of a clip, written out.
 
 Each step predicts every frame, optionally deflickers the predicted x0 of the whole clip, and lets the scheduler make
-the step. The scheduler owns timesteps and alphas; nothing here is random.
+the step. The scheduler owns timesteps and sigmas; nothing here is random. The latents of the clip stay where they are,
+on the CPU; only a window of frames at a time goes to the model's device.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
 
-from .conditioning import ControlInput, control_residuals
-from .deflicker import Deflickering
-from .latents import groups
-from .prediction import NoiseLevel, output_change, x0_from_output
+from .families.guidance import Denoiser, Split
+from .prediction import output_change, x0_from_output
+from .sampler import Sampler
+from .windows import Window, frame_windows
 
-# Frames that go through the U-Net together. See latents.VAE_BATCH for why it is fixed. Measured on 2 CPU cores with
-# the demo model at 384x256: 4 frames (8 with guidance) take as long per frame as 1, 2 or 8 within 10 %.
+# Frames that go through the network together where none looks at another. See latents.VAE_BATCH for why it is fixed.
+# Measured on 2 CPU cores with the demo model at 384x256: 4 frames (8 with guidance) take as long per frame as 1, 2 or
+# 8 within 10 %.
 FRAME_BATCH = 4
 
 
 @dataclass(frozen=True)
 class StepDone:
-    """What the loop reports after each step."""
+    """What the loop reports after each step: all that is needed to go on from there."""
 
     step: int
     """0-based index of the finished step."""
     step_count: int
     latents: torch.Tensor
     """(T, C, h, w) as they enter the next step."""
+    state: dict[str, torch.Tensor]
+    """What the sampler remembers; see `Sampler.state`."""
 
 
 class JobInterrupted(Exception):
     """The caller asked the loop to stop (see `should_stop`)."""
 
 
-def image_to_image_timesteps(scheduler: DDIMScheduler, *, steps: int, strength: float) -> torch.Tensor:
-    """The timesteps that are run when starting from noised frames: the last `steps * strength` of the schedule.
+class Deflicker(Protocol):
+    """What makes the predicted x0 of all frames agree; see `deflicker.Deflickering`."""
 
-    The same rule as diffusers' image-to-image pipelines. Raises ValueError when no step is left.
-    """
-    scheduler.set_timesteps(steps)
-    kept = min(int(steps * strength), steps)
-    if kept < 1:
-        raise ValueError(f"strength {strength} of {steps} steps leaves no step to run; raise either")
-    return scheduler.timesteps[steps - kept :]
+    def at(self, step: int, step_count: int) -> bool:
+        """Whether step 0..step_count-1 is deflickered."""
+
+    def apply(self, x0: torch.Tensor, step: int, step_count: int) -> torch.Tensor:
+        """What must be added to the x0 (T, C, h, w) of all frames."""
 
 
-def guided_output(
-    unet: UNet2DConditionModel,
-    controls: Sequence[ControlInput],
-    index: torch.Tensor,
-    x_t: torch.Tensor,
-    timestep: torch.Tensor,
-    text: torch.Tensor,
-    guidance_scale: float,
-) -> torch.Tensor:
-    """Model output (B, C, h, w) for the frames `index`, with classifier-free guidance (Ho & Salimans 2022).
+class ColourHold(Protocol):
+    """What takes the drift of colours out of the predicted x0; see `colour.ColourHold`."""
 
-    `text` is (2, tokens, channels), negative then positive; with a guidance scale of 1 only the positive is evaluated.
-    """
-    branches = 2 if guidance_scale > 1 else 1
-    sample = torch.cat([x_t] * branches).to(unet.dtype)
-    states = text[2 - branches :].to(unet.dtype).repeat_interleave(len(x_t), dim=0)
-    down, middle = control_residuals(controls, index, sample, timestep, states)
-    output = unet(
-        sample,
-        timestep,
-        encoder_hidden_states=states,
-        down_block_additional_residuals=down,
-        mid_block_additional_residual=middle,
-        return_dict=False,
-    )[0].float()
-    if branches == 1:
-        return output
-    negative, positive = output.chunk(2)
-    return negative + guidance_scale * (positive - negative)
+    def change(self, x0: torch.Tensor) -> torch.Tensor:
+        """What must be added to the x0 (T, C, h, w) of all frames."""
+
+
+def whole(evaluate: Callable[[Split], torch.Tensor]) -> torch.Tensor:
+    """Evaluate with as few network calls as possible, where memory is no matter."""
+    return evaluate(Split())
 
 
 @torch.inference_mode()
 def denoise(
-    unet: UNet2DConditionModel,
-    scheduler: DDIMScheduler,
+    denoiser: Denoiser,
+    sampler: Sampler,
     latents: torch.Tensor,
-    timesteps: torch.Tensor,
     *,
-    text: torch.Tensor,
-    controls: Sequence[ControlInput] = (),
-    guidance_scale: float = 1.0,
-    deflicker: Deflickering | None = None,
+    windows: Sequence[Window] | None = None,
+    deflicker: Deflicker | None = None,
+    colours: ColourHold | None = None,
     first_step: int = 0,
+    fresh_noise: Callable[[int], torch.Tensor] | None = None,
+    batch_memory: Callable[[Callable[[Split], torch.Tensor]], torch.Tensor] = whole,
     on_step: Callable[[StepDone], None] = lambda done: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> torch.Tensor:
     """Denoise the latents of all frames of a clip together.
 
     Args:
-        unet: the denoising model; computes in its own dtype, everything else is float32.
-        scheduler: a DDIM scheduler whose timesteps are set; `timesteps` are the ones to run.
-        latents: (T, C, h, w) float32, noised to the first of the timesteps that are run.
-        timesteps: those of the whole run, falling.
-        text: embeddings (2, tokens, channels), negative then positive prompt.
-        controls: ControlNets with what they see.
-        guidance_scale: 1 or more; 1 switches guidance off.
-        deflicker: how the predicted x0 is made to agree between frames; None denoises each frame by itself.
+        denoiser: the model with what steers it; computes in its own dtype, everything else is float32.
+        sampler: the run; for a `first_step` above 0 its state is restored.
+        latents: (T, C, h, w) float32 as they enter the first step, from `Sampler.start` or `StepDone`.
+        windows: which frames are evaluated together; None for groups of `FRAME_BATCH`.
+        deflicker: how the predicted x0 is made to agree between frames; None leaves each frame as it is.
+        colours: holds the colour statistics of the predicted x0; None leaves them as they are.
         first_step: step to go on from, when `latents` are those after step `first_step - 1`.
+        fresh_noise: step → (T, C, h, w), the noise that `Sampler.needs_fresh` samplers inject.
+        batch_memory: calls an evaluation with the split that memory allows.
         on_step: called after each step.
-        should_stop: asked before every group of frames.
+        should_stop: asked before every window.
 
     Returns:
         The clean latents (T, C, h, w).
 
     Raises:
         JobInterrupted: should_stop answered True.
+        ValueError: a sampler that needs fresh noise was given none.
     """
-    kind = scheduler.config.prediction_type
-    count = len(timesteps)
+    kind, count = sampler.prediction_type, sampler.step_count
+    windows = windows or frame_windows(len(latents), FRAME_BATCH, FRAME_BATCH)
     for step in range(first_step, count):
-        timestep = timesteps[step]
-        output = torch.empty_like(latents)
-        for index in groups(len(latents), FRAME_BATCH):
+        timestep, progress = sampler.timesteps[step], (step / count, (step + 1) / count)
+        denoiser.begin_step(step, timestep, sampler)
+        x_t = sampler.model_input(latents, step)
+        output = torch.zeros_like(latents)
+        for window in windows:
             if should_stop():
                 raise JobInterrupted
-            output[index] = guided_output(unet, controls, index, latents[index], timestep, text, guidance_scale)
-        if deflicker is not None and deflicker.at(step, count):
-            alpha = float(scheduler.alphas_cumprod[timestep])
-            level = NoiseLevel(alpha**0.5, (1 - alpha) ** 0.5)
+            frames = window.frames
+            part = batch_memory(lambda split: denoiser(x_t[frames], timestep, frames, progress, split))  # noqa: B023
+            window.add(output, part.to(latents.device))
+        if colours is not None or (deflicker is not None and deflicker.at(step, count)):
+            level = sampler.level(step)
             x0 = x0_from_output(output, latents, level, kind)
-            output = output + output_change(deflicker.change(x0), level, kind)
-        latents = scheduler.step(output, timestep, latents).prev_sample
-        on_step(StepDone(step, count, latents))
+            change = torch.zeros_like(x0)
+            if deflicker is not None and deflicker.at(step, count):
+                change = deflicker.apply(x0, step, count)
+            if colours is not None:
+                change = change + colours.change(x0 + change)
+            output = output + output_change(change, level, kind)
+        fresh = fresh_noise(step) if sampler.needs_fresh and fresh_noise is not None and step < count - 1 else None
+        latents = sampler.advance(output, step, latents, fresh)
+        on_step(StepDone(step, count, latents, sampler.state()))
     return latents

@@ -29,11 +29,13 @@ def run_check() -> int:
 
 def _check_model() -> int:
     import torch
-    from diffusers import DDIMScheduler
 
-    from ..diffusion.conditioning import ControlInput, encode_prompt
-    from ..diffusion.denoise import denoise, image_to_image_timesteps
+    from ..diffusion.conditioning import ControlInput
+    from ..diffusion.denoise import denoise
+    from ..diffusion.families import UNetDenoiser
     from ..diffusion.latents import LatentCodec, fixed_noise
+    from ..diffusion.prompt import encode_prompts
+    from ..diffusion.sampler import Sampler
     from ..models.checkpoint import CheckpointError, CheckpointRequest, load_checkpoint
     from ..models.registry import find_checkpoint
     from .devices import choose_device, compute_dtype, describe_device
@@ -54,21 +56,13 @@ def _check_model() -> int:
     frame = torch.stack(
         [ramp.expand(size, size), ramp[:, None].expand(size, size), ramp.flip(0).expand(size, size)], -1
     )
-    scheduler = DDIMScheduler.from_config(model.scheduler_config)
-    timesteps = image_to_image_timesteps(scheduler, steps=4, strength=0.75)
-    noise = fixed_noise(1, codec.latent_shape, seed=0).to(device)
-    text = torch.cat([encode_prompt(model.tokenizers[0], model.text_encoders[0], prompt) for prompt in ("", "clay")])
+    sampler = Sampler("ddim", model.scheduler_config, steps=4, strength=0.75)
+    text = encode_prompts(model.family, model.tokenizers, model.text_encoders, ("", "clay"))
+    inputs = [ControlInput(control.net, frame.permute(2, 0, 1)[None]) for control in model.controlnets]
+    denoiser = UNetDenoiser(model.network, text, controls=inputs, guidance_scale=2.0)
     start = time.perf_counter()
-    latents = denoise(
-        model.network,
-        scheduler,
-        scheduler.add_noise(codec.encode(frame[None]), noise, timesteps[:1]),
-        timesteps,
-        text=text,
-        controls=[ControlInput(control.net, frame.permute(2, 0, 1)[None], 1.0) for control in model.controlnets],
-        guidance_scale=2.0,
-    )
-    picture = codec.decode(latents)
+    noised = sampler.start(codec.encode(frame[None]).cpu(), fixed_noise(1, codec.latent_shape, seed=0))
+    picture = codec.decode(denoise(denoiser, sampler, noised).to(device))
     if not torch.isfinite(picture).all() or float(picture.std()) < 1e-3:
         print("  BROKEN   the demo model made no picture on this device; try settings.device 'cpu'")
         return 3

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
 
-from ..diffusion.conditioning import ControlInput, encode_prompt
+from ..diffusion.conditioning import ControlInput
 from ..diffusion.deflicker import Deflickering
-from ..diffusion.denoise import StepDone, denoise, image_to_image_timesteps
+from ..diffusion.denoise import StepDone, denoise
+from ..diffusion.families import make_denoiser
 from ..diffusion.latents import LatentCodec
+from ..diffusion.prompt import encode_prompts
+from ..diffusion.sampler import Sampler
 from ..models.checkpoint import Checkpoint, CheckpointError, CheckpointRequest, load_checkpoint
 from ..protocol import JOB_FILE, BadJobError, Job, ModelMissingError
 from .devices import compute_dtype
@@ -62,26 +64,28 @@ class Pipeline:
             )
         except CheckpointError as error:
             raise ModelMissingError(str(error)) from error
-        self._scheduler = DDIMScheduler.from_config(self._checkpoint.scheduler_config)
-        self._controlnets = {control.kind: control.net for control in self._checkpoint.controlnets}
         self.codec = TimedCodec(self._checkpoint, watch, height=job.shot.height, width=job.shot.width, device=device)
-        self._text = torch.cat([self._encode("negative_prompt"), self._encode("prompt")])
         try:
-            self._timesteps = image_to_image_timesteps(
-                self._scheduler, steps=job.settings.steps, strength=job.settings.strength
+            self._text = encode_prompts(
+                self._checkpoint.family,
+                self._checkpoint.tokenizers,
+                self._checkpoint.text_encoders,
+                (job.settings.negative_prompt, job.settings.prompt),
+                clip_skip=job.settings.clip_skip,
             )
+            self._sampler()
         except ValueError as error:
             raise BadJobError(f"{JOB_FILE}: settings: {error}") from error
 
     @property
     def step_count(self) -> int:
         """Denoising steps of one run."""
-        return len(self._timesteps)
+        return self._sampler().step_count
 
     def start(self, noise: torch.Tensor, index: Sequence[int]) -> torch.Tensor:
         """Latents of the source frames `index`, noised to the first step with `noise` (T, C, h, w)."""
         latents = self.codec.encode(_stack(self._inputs.source(place) for place in index))
-        return self._scheduler.add_noise(latents, noise.to(self._device), self._timesteps[:1])
+        return self._sampler().start(latents.cpu(), noise)
 
     def denoise(
         self,
@@ -94,14 +98,22 @@ class Pipeline:
         should_stop: Callable[[], bool],
     ) -> torch.Tensor:
         """Clean latents of the frames `index`; see `diffusion.denoise.denoise`."""
-        return denoise(
+        _, height, width = self.codec.latent_shape
+        denoiser = make_denoiser(
+            self._checkpoint.family,
             self._checkpoint.network,
-            self._scheduler,
-            latents,
-            self._timesteps,
-            text=self._text,
-            controls=self._controls(index),
+            self._text,
+            vae=self._checkpoint.vae,
+            size=(height * self.codec.factor, width * self.codec.factor),
             guidance_scale=self._settings.guidance_scale,
+            controls=self._controls(index),
+        )
+        sampler = self._sampler()
+        sampler.restore(first_step, {})
+        return denoise(
+            denoiser,
+            sampler,
+            latents.cpu(),
             deflicker=deflicker,
             first_step=first_step,
             on_step=on_step,
@@ -111,22 +123,21 @@ class Pipeline:
     def _controls(self, index: Sequence[int]) -> list[ControlInput]:
         return [
             ControlInput(
-                self._controlnets[control.kind],
+                loaded.net,
                 self.codec.pad(
                     _stack(self._inputs.control(control.kind, place) for place in index).permute(0, 3, 1, 2)
                 ),
                 control.scale,
+                control.start,
+                control.end,
+                loaded.union_mode,
             )
-            for control in self._settings.controls
+            for control, loaded in zip(self._settings.controls, self._checkpoint.controlnets, strict=True)
         ]
 
-    def _encode(self, name: str) -> torch.Tensor:
-        try:
-            return encode_prompt(
-                self._checkpoint.tokenizers[0], self._checkpoint.text_encoders[0], getattr(self._settings, name)
-            )
-        except ValueError as error:
-            raise BadJobError(f"{JOB_FILE}: settings.{name}: {error}") from error
+    def _sampler(self) -> Sampler:
+        wanted = self._settings
+        return Sampler(wanted.sampler, self._checkpoint.scheduler_config, steps=wanted.steps, strength=wanted.strength)
 
 
 def _stack(frames: Iterable[np.ndarray]) -> torch.Tensor:

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 
 import torch
-from diffusers import DDIMScheduler
 
 from diffsynth_blender.blending.smoother import Smoother
-from diffsynth_blender.diffusion.conditioning import ControlInput, encode_prompt
+from diffsynth_blender.diffusion.conditioning import ControlInput
 from diffsynth_blender.diffusion.deflicker import Deflickering
-from diffsynth_blender.diffusion.denoise import denoise, image_to_image_timesteps
+from diffsynth_blender.diffusion.denoise import denoise
+from diffsynth_blender.diffusion.families import UNetDenoiser
 from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
+from diffsynth_blender.diffusion.prompt import encode_prompts
+from diffsynth_blender.diffusion.sampler import Sampler
 from diffsynth_blender.models.checkpoint import CheckpointRequest, load_checkpoint
 from diffsynth_blender.motion.clip import Clip
 from diffsynth_blender.worker.devices import choose_device, compute_dtype
@@ -45,25 +47,18 @@ def main() -> None:
     model = load_checkpoint(request, device=device, dtype=compute_dtype(device))
     codec = LatentCodec(model.vae, height=SIZE[1], width=SIZE[0], device=device)
     source = torch.stack([torch.from_numpy(picture) for picture in pictures])
-    text = torch.cat([encode_prompt(model.tokenizers[0], model.text_encoders[0], prompt) for prompt in ("", "clay")])
-    scheduler = DDIMScheduler.from_config(model.scheduler_config)
-    timesteps = image_to_image_timesteps(scheduler, steps=STEPS, strength=1.0)
-    noise = fixed_noise(FRAMES, codec.latent_shape, seed=0).to(device)
-    latents = scheduler.add_noise(codec.encode(source), noise, timesteps[:1])
+    text = encode_prompts(model.family, model.tokenizers, model.text_encoders, ("", "clay"))
+    noise = fixed_noise(FRAMES, codec.latent_shape, seed=0)
     image = source.permute(0, 3, 1, 2)
-    controls = [ControlInput(control.net, image, 1.0) for control in model.controlnets]
+    controls = [ControlInput(control.net, image) for control in model.controlnets]
+    denoiser = UNetDenoiser(model.network, text, controls=controls, guidance_scale=2.0)
 
     def run(deflicker: Deflickering | None) -> Callable[[], object]:
-        return lambda: denoise(
-            model.network,
-            scheduler,
-            latents,
-            timesteps,
-            text=text,
-            controls=controls,
-            guidance_scale=2.0,
-            deflicker=deflicker,
-        )
+        def once() -> torch.Tensor:
+            sampler = Sampler("ddim", model.scheduler_config, steps=STEPS, strength=1.0)
+            return denoise(denoiser, sampler, sampler.start(None, noise), deflicker=deflicker)
+
+        return once
 
     deflicker = Deflickering(smooth_tensors(smoother.smooth), codec)
     seconds = paired({"with": run(deflicker), "without": run(None)}, repeats=3)

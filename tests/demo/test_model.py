@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler
 from PIL import Image
 
-from diffsynth_blender.diffusion.conditioning import ControlInput, encode_prompt
-from diffsynth_blender.diffusion.denoise import denoise, image_to_image_timesteps
+from diffsynth_blender.diffusion.conditioning import ControlInput
+from diffsynth_blender.diffusion.denoise import denoise
+from diffsynth_blender.diffusion.families import UNetDenoiser
 from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
+from diffsynth_blender.diffusion.prompt import encode_prompts
+from diffsynth_blender.diffusion.sampler import Sampler
 from diffsynth_blender.models.checkpoint import Checkpoint, CheckpointRequest, load_checkpoint
 from diffsynth_blender.models.registry import CHECKPOINTS
 
@@ -82,16 +84,11 @@ def restyled(checkpoint: Checkpoint, prompt: str) -> torch.Tensor:
     controls = [
         ControlInput(control.net, picture(control.kind).permute(0, 3, 1, 2), 1.0) for control in checkpoint.controlnets
     ]
-    scheduler = DDIMScheduler.from_config(checkpoint.scheduler_config)
-    timesteps = image_to_image_timesteps(scheduler, steps=6, strength=0.9)
-    latents = scheduler.add_noise(codec.encode(source), fixed_noise(1, codec.latent_shape, seed=0), timesteps[:1])
-    text = torch.cat(
-        [encode_prompt(checkpoint.tokenizers[0], checkpoint.text_encoders[0], text) for text in ("", prompt)]
-    )
-    latents = denoise(
-        checkpoint.network, scheduler, latents, timesteps, text=text, controls=controls, guidance_scale=3.0
-    )
-    return codec.decode(latents).clamp(0, 1)
+    sampler = Sampler("ddim", checkpoint.scheduler_config, steps=6, strength=0.9)
+    text = encode_prompts(checkpoint.family, checkpoint.tokenizers, checkpoint.text_encoders, ("", prompt))
+    denoiser = UNetDenoiser(checkpoint.network, text, controls=controls, guidance_scale=3.0)
+    start = sampler.start(codec.encode(source), fixed_noise(1, codec.latent_shape, seed=0))
+    return codec.decode(denoise(denoiser, sampler, start)).clamp(0, 1)
 
 
 def test_prompts_change_the_look(checkpoint: Checkpoint) -> None:
