@@ -1,37 +1,57 @@
 """LoRA: a low-rank change of a model's weights, W + weight · alpha / rank · B A, worked into them once.
 
-Files in kohya's and in diffusers' layout are read by diffusers, and worked in by peft. Fused weights cost nothing while
-denoising; the price is that another weight needs the model loaded again.
+Fused weights cost nothing while denoising; the price is that another weight needs the model loaded again. Done here
+rather than by a library: those leave out what they cannot place and only warn, and here nothing may be left out.
 """
 
+import json
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.loaders import SD3LoraLoaderMixin, StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
-from diffusers.loaders.lora_base import fuse_text_encoder_lora
-from diffusers.utils import recurse_remove_peft_layers
-from diffusers.utils.state_dict_utils import (
-    convert_state_dict_to_diffusers,
-    convert_state_dict_to_peft,
-    convert_unet_state_dict_to_peft,
-)
+from safetensors import safe_open
 
 from .errors import CheckpointError
-from .header import read_header
-from .parts import Family, one_line
+from .header import Header, read_header
+from .lora_names import flat, layer_table
+from .parts import Family
 
-_LOADERS: dict[Family, Any] = {
-    "sd15": StableDiffusionLoraLoaderMixin,
-    "sd2": StableDiffusionLoraLoaderMixin,
-    "sdxl": StableDiffusionXLLoraLoaderMixin,
-    "sd3": SD3LoraLoaderMixin,
+_ENDINGS = {
+    ".lora_down.weight": "down",
+    ".lora_A.weight": "down",
+    ".lora_A.default.weight": "down",
+    ".lora.down.weight": "down",
+    "_lora.down.weight": "down",
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_up.weight": "up",
+    ".lora_B.weight": "up",
+    ".lora_B.default.weight": "up",
+    ".lora.up.weight": "up",
+    "_lora.up.weight": "up",
+    ".lora_linear_layer.up.weight": "up",
+    ".alpha": "alpha",
 }
+_RELATIVES = {
+    "hada_w": "a LoHa",
+    "lokr_w": "a LoKr",
+    "dora_scale": "a DoRA",
+    "lora_magnitude_vector": "a DoRA",
+    "oft_": "an OFT",
+    "lora_mid": "a LoCon in Tucker's form",
+    "bundle_emb": "with textual inversion",
+}
+"""What related adapters have in the names of their weights."""
 
-_UNSUPPORTED = {"hada_w1_a": "a LoHa", "lokr_w1": "a LoKr", "dora_scale": "a DoRA", "oft_blocks": "an OFT"}
-"""Endings of weights of related adapters, which are no LoRA."""
 
-_ADAPTER = "lora"
+@dataclass
+class _Change:
+    """What one layer gets."""
+
+    down: torch.Tensor | None = None
+    up: torch.Tensor | None = None
+    alpha: torch.Tensor | None = None
 
 
 def fuse_lora(
@@ -40,77 +60,76 @@ def fuse_lora(
     """Change the weights of network and text encoders in place, as one LoRA says, `weight` times.
 
     Raises:
-        CheckpointError: the file is missing or damaged, is no LoRA, or was made for another family of models.
+        CheckpointError: the file is missing or damaged, is no LoRA, or was made for another family of models; nothing
+            is changed then.
     """
     header = read_header(path)
-    for ending, what in _UNSUPPORTED.items():
-        if any(name.endswith((ending, f"{ending}.weight")) for name in header.shapes):
-            raise CheckpointError(f"{path}: {what}, which is not supported; use a LoRA")
-    if not any("lora" in name for name in header.shapes):
-        raise CheckpointError(f"{path}: holds no LoRA; choose another file")
-    loader = _LOADERS[family]
-    options = {"unet_config": network.config} if family == "sdxl" else {}
+    changes = _read(header)
+    table = layer_table(network, text_encoders)
+    deltas = []
+    for name, change in changes.items():
+        place = table.get(flat(name))
+        if place is None:
+            raise CheckpointError(
+                f"{path}: there is no layer {name} in a model of the family {family}; use a LoRA made for it"
+            )
+        full_name, layer = place
+        deltas.append((layer, _delta(header, family, name, full_name, change, layer)))
+    for layer, delta in deltas:
+        own = layer.weight.data
+        own.copy_(own.float() + weight * delta)
+
+
+def _read(header: Header) -> dict[str, _Change]:
+    """Both factors and alpha of each layer, by the layer's name in the file."""
+    for part, what in _RELATIVES.items():
+        if any(part in name for name in header.shapes):
+            raise CheckpointError(f"{header.path}: {what}, which is not supported; use a plain LoRA")
+    changes: dict[str, _Change] = defaultdict(_Change)
+    with safe_open(header.path, framework="pt", device="cpu") as file:
+        for name in header.shapes:
+            ending = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
+            if ending is None:
+                raise CheckpointError(f"{header.path}: {name} belongs to no LoRA; choose another file")
+            setattr(changes[name.removesuffix(ending)], _ENDINGS[ending], file.get_tensor(name).float())
+    if not any(change.down is not None for change in changes.values()):
+        raise CheckpointError(f"{header.path}: holds no LoRA; choose another file")
+    return changes
+
+
+def _delta(
+    header: Header, family: Family, name: str, full_name: str, change: _Change, layer: torch.nn.Module
+) -> torch.Tensor:
+    """Alpha / rank · B A in the shape of the layer's weights, float32."""
+    shape = layer.weight.shape
+    if change.down is None or change.up is None:
+        raise CheckpointError(f"{header.path}: of {name} only a half is there; download or copy it again")
+    down, up = change.down.flatten(1), change.up.flatten(1)
+    if up.shape[1] != len(down) or (len(up), down.shape[1]) != (shape[0], shape[1:].numel()):
+        raise CheckpointError(
+            f"{header.path}: {name} is for a layer of {len(up)}x{down.shape[1]} weights, and has "
+            f"{shape[0]}x{shape[1:].numel()} in a model of the family {family}; use a LoRA made for it"
+        )
+    scale = _scale(header, full_name, len(down)) if change.alpha is None else float(change.alpha) / len(down)
+    device = layer.weight.device
+    return (scale * (up.to(device) @ down.to(device))).reshape(shape)
+
+
+def _scale(header: Header, layer: str, rank: int) -> float:
+    """Alpha / rank where alpha is no weight: as peft's configuration in the metadata says, else 1."""
+    text = header.metadata.get("lora_adapter_metadata")
+    if text is None:
+        return 1.0
     try:
-        read = loader.lora_state_dict(
-            str(path), return_lora_metadata=True, use_safetensors=True, local_files_only=True, **options
-        )
-        # Stable Diffusion 3's reader says nothing of alphas: there they are metadata.
-        weights, alphas, metadata = (read[0], None, read[1]) if len(read) == 2 else read
-        parts = {loader.transformer_name if family == "sd3" else loader.unet_name: network}
-        parts |= {f"text_encoder{'' if i == 0 else f'_{i + 1}'}": part for i, part in enumerate(text_encoders)}
-        _check_fit(path, family, weights, parts)
-        for prefix, part in parts.items():
-            if not any(name.startswith(f"{prefix}.") for name in weights):
-                continue
-            if part is network:
-                network.load_lora_adapter(
-                    dict(weights), prefix=prefix, network_alphas=alphas, metadata=metadata, adapter_name=_ADAPTER
-                )
-            else:
-                loader.load_lora_into_text_encoder(
-                    dict(weights), alphas, part, prefix=prefix, metadata=metadata, adapter_name=_ADAPTER
-                )
-            _fuse(part, weight)
-    except CheckpointError:
-        raise
-    # diffusers and peft raise ValueError, RuntimeError, KeyError or SafetensorError for a file that does not fit.
-    except Exception as error:
+        config: dict[str, Any] = json.loads(text)
+        # Keys are those of peft's LoraConfig, below the part's name.
+        plain = {key.rpartition(".")[2]: value for key, value in config.items()}
+        alpha = float(plain.get("lora_alpha", rank))
+        for pattern, value in (plain.get("alpha_pattern") or {}).items():
+            if layer == pattern or layer.endswith(f".{pattern}"):
+                alpha = float(value)
+        return float(alpha / rank**0.5 if plain.get("use_rslora") else alpha / rank)
+    except (ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            f"{path}: cannot be worked into a model of the family {family} ({one_line(error)}); use a LoRA made for it"
+            f"{header.path}: its metadata lora_adapter_metadata is damaged; download or copy it again"
         ) from error
-
-
-def _fuse(part: Any, weight: float) -> None:
-    fuse_text_encoder_lora(part, lora_scale=weight, adapter_names=[_ADAPTER])
-    recurse_remove_peft_layers(part)
-    del part.peft_config
-    part._hf_peft_config_loaded = False
-    part.requires_grad_(False)
-
-
-def _check_fit(path: Path, family: Family, weights: dict[str, torch.Tensor], parts: dict[str, Any]) -> None:
-    """Every weight has a layer of its size: diffusers would leave out those that have none, and only warn."""
-    fits = 0
-    for prefix, part in parts.items():
-        own = {name.removeprefix(f"{prefix}."): t for name, t in weights.items() if name.startswith(f"{prefix}.")}
-        if prefix.startswith("text_encoder"):
-            own = convert_state_dict_to_peft(convert_state_dict_to_diffusers(own)) if own else own
-        elif own and not any("lora_A" in name for name in own):
-            own = convert_unet_state_dict_to_peft(own)
-        layers = dict(part.named_modules())
-        for name, tensor in own.items():
-            layer_name, _, end = name.partition(".lora_")
-            layer = layers.get(layer_name, layers.get(layer_name.removeprefix("text_model.")))
-            axis, dimension = (1, 1) if end.startswith("A") else (0, 0)
-            size = None if layer is None else getattr(layer, "weight", torch.empty(0)).shape
-            if size is None or len(size) <= axis or size[axis] != tensor.shape[dimension]:
-                raise CheckpointError(
-                    f"{path}: {prefix}.{layer_name} has no such layer in a model of the family {family}; "
-                    "use a LoRA made for it"
-                )
-            fits += 1
-    if fits < len(weights):
-        named = next(name for name in weights if not name.startswith(tuple(f"{prefix}." for prefix in parts)))
-        raise CheckpointError(
-            f"{path}: {named} belongs to no part of a model of the family {family}; use a LoRA made for it"
-        )
