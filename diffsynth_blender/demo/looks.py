@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..passes import lines
+from ..passes.lines import blur, smoothstep
+
 INK = np.array([0.09, 0.07, 0.15], np.float32)
 PAPER = np.array([0.985, 0.97, 0.93], np.float32)
 PENCIL = np.array([0.30, 0.27, 0.33], np.float32)
@@ -45,51 +48,9 @@ def encode_srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
-def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of (H, W) or (H, W, C) with the border repeated."""
-    reach = max(1, round(2.5 * sigma))
-    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).astype(np.float32)
-    taps /= taps.sum()
-    for axis in (0, 1):
-        pad = [(0, 0)] * image.ndim
-        pad[axis] = (reach, reach)
-        padded = np.pad(image, pad, mode="edge")
-        length = image.shape[axis]
-        image = sum(t * np.take(padded, range(i, i + length), axis=axis) for i, t in enumerate(taps))
-    return image
-
-
-def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
-    """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return t * t * (3 - 2 * t)
-
-
 def outlines(passes: Passes, crease: float) -> np.ndarray:
     """Where ink lines go, (H, W) in [0, 1]: silhouettes and, thinner, folds sharper than `crease` (1 - cosine)."""
-    edge = np.zeros(passes.objects.shape, np.float32)
-    fold = np.zeros_like(edge)
-    step = np.zeros_like(edge)
-    for axis in (0, 1):
-        near = [slice(None), slice(None)]
-        far = [slice(None), slice(None)]
-        near[axis], far[axis] = slice(None, -1), slice(1, None)
-        a, b = tuple(near), tuple(far)
-        differs = (passes.objects[a] != passes.objects[b]).astype(np.float32)
-        bend = 1 - np.sum(passes.normal[a] * passes.normal[b], axis=-1)
-        bend = smoothstep(crease, 2 * crease, bend) * (1 - differs) * (passes.objects[a] > 0)
-        for target, value in ((edge, differs), (fold, bend)):
-            np.maximum(target[a], value, out=target[a])
-            np.maximum(target[b], value, out=target[b])
-        # 1/z is linear across a plane on screen, so its second difference is zero there and shows steps in depth.
-        inner = [slice(None), slice(None)]
-        inner[axis] = slice(1, -1)
-        centre = passes.inverse_depth[tuple(inner)]
-        second = np.abs(np.diff(passes.inverse_depth, n=2, axis=axis)) / np.maximum(centre, 1e-3)
-        second *= passes.objects[tuple(inner)] > 0
-        np.maximum(step[tuple(inner)], smoothstep(0.06, 0.12, second), out=step[tuple(inner)])
-    silhouette = np.clip(1.35 * blur(np.maximum(edge, step), 0.7), 0, 1)
-    return np.maximum(silhouette, 0.75 * np.clip(1.3 * blur(fold, 0.6), 0, 1))
+    return lines.outlines(passes.objects, passes.objects > 0, passes.normal, passes.inverse_depth, crease)
 
 
 def _saturate(image: np.ndarray, amount: float) -> np.ndarray:

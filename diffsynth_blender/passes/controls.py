@@ -14,6 +14,25 @@ import numpy as np
 MAX_SAMPLES = 1 << 20
 """Bound on the values kept while looking for the range of a clip (4 MiB), whatever its length."""
 
+
+@dataclass(frozen=True)
+class NormalConvention:
+    """How a ControlNet wants normals as colours: rgb = (signs * n + 1) / 2."""
+
+    signs: tuple[float, float, float]
+    """For x to the right, y up, z towards the camera."""
+    background: tuple[float, float, float]
+    """What stands for a normal where there is no surface."""
+
+
+NORMAL_CONVENTIONS = {
+    "opengl": NormalConvention((1.0, 1.0, 1.0), (0.0, 0.0, 0.0)),
+    # NYU's and ScanNet's colours, which Bae's estimator was trained on: "blue is front, red is left, green is top"
+    # (README of ControlNet 1.1, "Normal 1.1"). The estimator knows no background: it gives unit vectors everywhere.
+    "bae": NormalConvention((-1.0, 1.0, 1.0), (0.0, 0.0, 1.0)),
+}
+"""opengl: red is right, green is up, blue is towards the camera, background is 0.5. bae: red is left."""
+
 QUANTILES = (0.005, 0.995)
 """Share of the clip's inverse depths below the dark and the white end of the depth control."""
 
@@ -79,21 +98,31 @@ def depth_control(depth: np.ndarray, clip: DepthRange, background_depth: float) 
 
 
 def normal_control(
-    normal: np.ndarray, depth: np.ndarray, world_to_camera: np.ndarray, background_depth: float
+    normal: np.ndarray,
+    depth: np.ndarray,
+    world_to_camera: np.ndarray,
+    background_depth: float,
+    *,
+    convention: str = "opengl",
 ) -> np.ndarray:
-    """Return the normal control in the OpenGL convention, [0, 1], shape (H, W, 3).
-
-    Red is right, green is up, blue is towards the camera; background is the zero vector, 0.5.
+    """Return the normal control, [0, 1], shape (H, W, 3).
 
     Args:
         normal: world-space normals of any length, shape (H, W, 3).
         depth: planar depth, shape (H, W).
         world_to_camera: matrix of a camera that looks along -Z with +Y up, shape (4, 4).
         background_depth: a pixel at this depth or beyond it is background.
+        convention: of the colours, one of `NORMAL_CONVENTIONS`.
     """
+    convert = NORMAL_CONVENTIONS[convention]
     rotation = np.asarray(world_to_camera, np.float64)[:3, :3]
     camera = normal.astype(np.float64) @ rotation.T
     length = np.linalg.norm(camera, axis=-1, keepdims=True)
     known = (length[..., 0] > 1e-6) & (depth < background_depth)
-    unit = np.where(known[..., None], camera / np.maximum(length, 1e-6), 0.0)
-    return ((unit + 1.0) * 0.5).astype(np.float32)
+    unit = np.where(known[..., None], camera / np.maximum(length, 1e-6), convert.background)
+    return ((unit * convert.signs + 1.0) * 0.5).astype(np.float32)
+
+
+def grey(plane: np.ndarray) -> np.ndarray:
+    """Return a plane (H, W) in [0, 1] as a picture, float32, shape (H, W, 3)."""
+    return np.repeat(np.clip(plane, 0.0, 1.0).astype(np.float32)[..., None], 3, axis=-1)

@@ -72,3 +72,16 @@ def test_partly_covered_normals_are_as_bright_as_whole_ones():
     np.testing.assert_allclose(half, whole, atol=1e-6)
     length = np.linalg.norm(whole * 2.0 - 1.0, axis=-1)
     np.testing.assert_allclose(length[passes.depth < 1e9], 1.0, atol=1e-5)
+
+
+def test_bae_colours_mirror_red():
+    """Red is left instead of right, and the background faces the camera."""
+    scene = demo_scene(32, 24)
+    passes = scene.passes(1)
+    camera = scene.camera(1).world_to_camera
+    ours = normal_control(passes.normal, passes.depth, camera, BACKGROUND_DEPTH)
+    bae = normal_control(passes.normal, passes.depth, camera, BACKGROUND_DEPTH, convention="bae")
+    seen = passes.depth < BACKGROUND_DEPTH
+    np.testing.assert_allclose(bae[seen][:, 0], 1.0 - ours[seen][:, 0], atol=1e-6)
+    np.testing.assert_allclose(bae[seen][:, 1:], ours[seen][:, 1:], atol=1e-6)
+    assert (bae[~seen] == (0.5, 0.5, 1.0)).all() and (~seen).any()
