@@ -53,6 +53,8 @@ class Environment:
     """Pin files, installed together."""
     first: tuple[str, ...] = ()
     """Requirements installed before the rest, so that nothing else chooses their build."""
+    alone: tuple[Path, ...] = ()
+    """Pin files installed after the rest and without what their packages ask for."""
     libraries: dict[str, str] = field(default_factory=dict)
     """Shared library → Debian package."""
 
@@ -66,6 +68,7 @@ ENVIRONMENTS = {
         "3.11",
         (ROOT / "diffsynth_blender" / "worker" / "requirements.txt", HERE / "pytest.txt"),
         first=("torch==2.13.0",),
+        alone=(ROOT / "diffsynth_blender" / "worker" / "requirements-alone.txt",),
     ),
     "host-4.2": _host("4.2", "3.11"),
     "host-4.5": _host("4.5", "3.11"),
@@ -125,7 +128,8 @@ def make(name: str) -> None:
     environment = ENVIRONMENTS[name]
     venv = VENVS / name
     stamp = venv / "pins.sha256"
-    pins = hashlib.sha256(b"".join(path.read_bytes() for path in environment.requirements)).hexdigest()
+    pin_files = (*environment.requirements, *environment.alone)
+    pins = hashlib.sha256(b"".join(path.read_bytes() for path in pin_files)).hexdigest()
     if packages := missing_packages(environment.libraries):
         apt_install(packages)
     if stamp.is_file() and stamp.read_text() == pins:
@@ -146,6 +150,8 @@ def make(name: str) -> None:
     if environment.first:
         subprocess.run([*pip, *constraints, *environment.first], check=True)
     subprocess.run([*pip, *pinned], check=True)
+    for path in environment.alone:
+        subprocess.run([*pip, "--no-deps", "-r", str(path)], check=True)
     stamp.write_text(pins)
 
 
