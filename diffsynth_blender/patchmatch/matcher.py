@@ -160,8 +160,8 @@ class PatchMatcher:
                     self._key(index, 0),
                     wp.vec2i(*coarse_size),
                     wp.vec2i(*coarse_source_size),
-                    start.CANDIDATES,
-                    int(not self.options.subpixel),
+                    initial is not None,
+                    not self.options.subpixel,
                     coarse_nnf,
                     spare[0],
                 ],
@@ -173,13 +173,19 @@ class PatchMatcher:
                 # Down to a radius of one pixel: nothing is known here yet, and pixels are few.
                 search_count = max(search_count, reach.bit_length())
                 iterations *= COARSEST_EFFORT
+            # Everything is new in the first round.
+            moved, next_moved = (
+                wp.full(field[0].shape, value, wp.uint8, device=self._bands.device) for value in (1, 0)
+            )
             for iteration in range(iterations):
                 self._launch(
                     kernels.improve,
                     level,
-                    inputs=[self._key(index, iteration + 1), reach, search_count, *field],
-                    outputs=spare,
+                    inputs=[self._key(index, iteration + 1), reach, search_count, *field, moved],
+                    outputs=[*spare, next_moved],
+                    runs=True,
                 )
+                moved, next_moved = next_moved, moved
                 field, spare = spare, field
             coarse_nnf, coarse_size, coarse_source_size = field[0], level.size, level.source_size
         if self.options.subpixel:
@@ -191,6 +197,9 @@ class PatchMatcher:
         """Return two fields that hold the initial positions, carried to this level."""
         shape = (batch * level.size[0], level.size[1])
         fields = [self._field(shape) for _ in range(2)]
+        if initial is None and level.pair.pixels.shape[0] == 0 and level.pair.pixel_count > 0:
+            # Every pixel gets a position of its own.
+            return fields[0], fields[1]
         if initial is None:
             initial = wp.empty((0, 0), dtype=wp.vec2, device=self._bands.device)
         for field in fields:
@@ -208,10 +217,12 @@ class PatchMatcher:
             wp.empty(shape, dtype=float, device=self._bands.device),
         )
 
-    def _launch(self, kernel: wp.Kernel, level: Level, inputs: list, outputs: Field) -> None:
-        """Launch a kernel on the pixels that are to be matched."""
-        rows = -(-level.pair.pixel_count // CHUNK)
-        self._bands.launch(kernel, (rows, int(CHUNK)), inputs=[level.pair, *inputs], outputs=[*outputs])
+    def _launch(
+        self, kernel: wp.Kernel, level: Level, inputs: list, outputs: Sequence[wp.array], *, runs: bool = False
+    ) -> None:
+        """Launch a kernel on the pixels that are to be matched; `runs`: a thread of a processor does a whole chunk."""
+        shape = (-(-level.pair.pixel_count // CHUNK), 1 if runs and self._bands.device.is_cpu else CHUNK)
+        self._bands.launch(kernel, shape, inputs=[level.pair, *inputs], outputs=[*outputs])
 
     def _key(self, level: int, iteration: int) -> int:
         """Return what the random numbers of one round begin with."""

@@ -6,7 +6,7 @@ the channels' weights, so that a row of a patch is one run of memory whatever th
 
 import warp as wp
 
-from .rows import rows_error, rows_error_between
+from .native import PATCH_ERROR
 
 wp.set_module_options({"enable_backward": False})
 
@@ -42,84 +42,50 @@ class Pair:
     """Half the patch size, rounded down [px]."""
 
 
-@wp.func
-def whole_error(pair: Pair, batch: int, x: int, y: int, sx: int, sy: int, limit: float) -> float:
-    """Error of matching target pixel (x, y) to source pixel (sx, sy), or `NO_MATCH` as soon as it exceeds `limit`.
-
-    Patches are clipped where either leaves its picture; the mean is over what is left.
+@wp.func_native(
+    PATCH_ERROR
+    + """
+    const int sx = (int)position[0], sy = (int)position[1];
+    const float fx = position[0] - (float)sx, fy = position[1] - (float)sy;
+    if (fx == 0.0f && fy == 0.0f)
+        return whole_error(is_inner(x, y), batch, x, y, sx, sy, limit);
+    return clipped_error(batch, x, y, sx, sy, fx, fy, limit);
     """
-    top = wp.max(-pair.radius, wp.max(-y, -sy))
-    bottom = wp.min(pair.radius, wp.min(pair.height - 1 - y, pair.source_height - 1 - sy))
-    left = wp.max(-pair.radius, wp.max(-x, -sx))
-    right = wp.min(pair.radius, wp.min(pair.width - 1 - x, pair.source_width - 1 - sx))
-    columns = right - left + 1
-    count = float((bottom - top + 1) * columns)
-    bound = limit * count
-    target_pitch = pair.width * pair.groups
-    source_pitch = pair.source_width * pair.groups
-    total = rows_error(
-        pair.target,
-        pair.source,
-        (batch * pair.height + y + top) * target_pitch + (x + left) * pair.groups,
-        (batch * pair.source_height + sy + top) * source_pitch + (sx + left) * pair.groups,
-        target_pitch,
-        source_pitch,
-        bottom - top + 1,
-        columns * pair.groups,
-        bound,
-    )
-    if total > bound:
-        return NO_MATCH
-    return total / count
+)
+def patch_error(  # type: ignore[empty-body]
+    pair: Pair, batch: int, x: int, y: int, position: wp.vec2, limit: float
+) -> float:
+    """Weighted mean squared difference a pixel, over the patch; `NO_MATCH` once it is sure to exceed `limit`.
+
+    Patches are clipped where either leaves its picture; between pixels the source is read bilinearly.
+    """
 
 
-@wp.func
-def between_error(pair: Pair, batch: int, x: int, y: int, position: wp.vec2, limit: float) -> float:
-    """`whole_error` for a source position between pixels, read bilinearly."""
-    sx = int(wp.floor(position[0]))
-    sy = int(wp.floor(position[1]))
-    fx = position[0] - float(sx)
-    fy = position[1] - float(sy)
-    # Neighbours with weight 0 need not exist.
-    beyond_x = wp.where(fx > 0.0, 1, 0)
-    beyond_y = wp.where(fy > 0.0, 1, 0)
-    top = wp.max(-pair.radius, wp.max(-y, -sy))
-    bottom = wp.min(pair.radius, wp.min(pair.height - 1 - y, pair.source_height - 1 - beyond_y - sy))
-    left = wp.max(-pair.radius, wp.max(-x, -sx))
-    right = wp.min(pair.radius, wp.min(pair.width - 1 - x, pair.source_width - 1 - beyond_x - sx))
-    columns = right - left + 1
-    count = float((bottom - top + 1) * columns)
-    bound = limit * count
-    target_pitch = pair.width * pair.groups
-    source_pitch = pair.source_width * pair.groups
-    total = rows_error_between(
-        pair.target,
-        pair.source,
-        (batch * pair.height + y + top) * target_pitch + (x + left) * pair.groups,
-        (batch * pair.source_height + sy + top) * source_pitch + (sx + left) * pair.groups,
-        target_pitch,
-        source_pitch,
-        beyond_x * pair.groups,
-        beyond_y * source_pitch,
-        fx,
-        fy,
-        bottom - top + 1,
-        columns * pair.groups,
-        bound,
-    )
-    if total > bound:
-        return NO_MATCH
-    return total / count
-
-
-@wp.func
-def patch_error(pair: Pair, batch: int, x: int, y: int, position: wp.vec2, limit: float) -> float:
-    """Weighted mean squared difference a pixel, over the patch; `NO_MATCH` once it is sure to exceed `limit`."""
-    sx = int(position[0])
-    sy = int(position[1])
-    if float(sx) == position[0] and float(sy) == position[1]:
-        return whole_error(pair, batch, x, y, sx, sy, limit)
-    return between_error(pair, batch, x, y, position, limit)
+@wp.func_native(
+    PATCH_ERROR
+    + """
+    const wp::vec_t<2, float> candidates[3] = {first, second, third};
+    const bool inner = is_inner(x, y);
+    wp::vec_t<3, float> best(NAN, NAN, no_match);
+    for (int k = 0; k < 3; ++k) {
+        const float at_x = candidates[k][0], at_y = candidates[k][1];
+        // False for NaN.
+        if (!(at_x >= 0.0f) || (at_x == best[0] && at_y == best[1]))
+            continue;
+        const int sx = (int)at_x, sy = (int)at_y;
+        const float fx = at_x - (float)sx, fy = at_y - (float)sy;
+        const float error = fx > 0.0f || fy > 0.0f ? clipped_error(batch, x, y, sx, sy, fx, fy, best[2])
+            : whole_error(inner, batch, x, y, sx, sy, best[2]);
+        if (error < best[2])
+            best = wp::vec_t<3, float>(at_x, at_y, error);
+    }
+    return best;
+    """
+)
+def best_of(  # type: ignore[empty-body]
+    pair: Pair, batch: int, x: int, y: int, first: wp.vec2, second: wp.vec2, third: wp.vec2
+) -> wp.vec3:
+    """The best of three positions, NaN or allowed each, and its error; equal errors leave the earlier one."""
 
 
 @wp.func
@@ -144,3 +110,11 @@ def allowed(pair: Pair, batch: int, position: wp.vec2) -> bool:
     mask = pair.source_mask
     upper = mask[top, left] != wp.uint8(0) and mask[top, right] != wp.uint8(0)
     return upper and mask[bottom, left] != wp.uint8(0) and mask[bottom, right] != wp.uint8(0)
+
+
+@wp.func
+def if_allowed(pair: Pair, batch: int, position: wp.vec2) -> wp.vec2:
+    """The position, or NaN."""
+    if allowed(pair, batch, position):
+        return position
+    return wp.vec2(wp.nan, wp.nan)

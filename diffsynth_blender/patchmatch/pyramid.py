@@ -31,6 +31,32 @@ def level_sizes(
         levels.append((target, source))
 
 
+@wp.func_native(
+    """
+    const float* const from = guides.data + (row * width + x) * channels;
+    float* const to = reinterpret_cast<float*>(packed.data) + 4 * (row * width + x) * groups;
+    if (channels == 3) {
+        to[0] = factors.data[0] * from[0], to[1] = factors.data[1] * from[1], to[2] = factors.data[2] * from[2];
+        to[3] = 0.0f;
+        return;
+    }
+    for (int c = 0; c < 4 * groups; ++c)
+        to[c] = c < channels ? factors.data[c] * from[c] : 0.0f;
+    """
+)
+def pack_pixel(  # type: ignore[empty-body]
+    guides: wp.array2d[float],
+    factors: wp.array1d[float],
+    channels: int,
+    groups: int,
+    width: int,
+    row: int,
+    x: int,
+    packed: wp.array2d[wp.vec4],
+) -> None:
+    """`pack` for one pixel."""
+
+
 @wp.kernel
 def pack(
     # In:
@@ -43,15 +69,8 @@ def pack(
 ) -> None:
     """Multiply channels by their factors and put four of them into each vec4, the last filled up with 0."""
     row, x = wp.tid()
-    row += first_row
-    channels = factors_in.shape[0]
-    for group in range(groups):
-        packed = wp.vec4(0.0)
-        for lane in range(4):
-            channel = 4 * group + lane
-            if channel < channels:
-                packed[lane] = factors_in[channel] * guides_in[row, x * channels + channel]
-        packed_out[row, x * groups + group] = packed
+    width = packed_out.shape[1] // groups
+    pack_pixel(guides_in, factors_in, factors_in.shape[0], groups, width, first_row + row, x, packed_out)
 
 
 @wp.func
@@ -66,12 +85,49 @@ def end_covered(position: int, side: int, coarse_side: int) -> int:
     return ((position + 1) * side + coarse_side - 1) // coarse_side
 
 
-@wp.func
-def covered(pixel: int, position: int, side: int, coarse_side: int) -> float:
-    """How much of a pixel a coarse pixel covers along one side, in 1/coarse_side; whole numbers keep it exact."""
-    start = wp.max(pixel * coarse_side, position * side)
-    end = wp.min((pixel + 1) * coarse_side, (position + 1) * side)
-    return float(end - start)
+@wp.func_native(
+    """
+    const int height = size[0], width = size[1], coarse_height = coarse_size[0], coarse_width = coarse_size[1];
+    const int batch = row / coarse_height, y = row % coarse_height;
+    float* const to = reinterpret_cast<float*>(coarse.data) + 4 * (row * coarse_width + x) * groups;
+    const float* const from = reinterpret_cast<const float*>(packed.data) + 4 * batch * height * width * groups;
+    if (2 * coarse_height == height && 2 * coarse_width == width) {
+        const float* const upper = from + 4 * (2 * y * width + 2 * x) * groups;
+        const float* const lower = upper + 4 * width * groups;
+        for (int c = 0; c < 4 * groups; ++c)
+            to[c] = 0.25f * ((upper[c] + upper[4 * groups + c]) + (lower[c] + lower[4 * groups + c]));
+        return;
+    }
+    for (int c = 0; c < 4 * groups; ++c)
+        to[c] = 0.0f;
+    float weight = 0.0f;
+    for (int sy = y * height / coarse_height; sy * coarse_height < (y + 1) * height; ++sy) {
+        const int top = sy * coarse_height > y * height ? sy * coarse_height : y * height;
+        const int end_y = (sy + 1) * coarse_height, bottom = end_y < (y + 1) * height ? end_y : (y + 1) * height;
+        for (int sx = x * width / coarse_width; sx * coarse_width < (x + 1) * width; ++sx) {
+            const int left = sx * coarse_width > x * width ? sx * coarse_width : x * width;
+            const int end_x = (sx + 1) * coarse_width, right = end_x < (x + 1) * width ? end_x : (x + 1) * width;
+            // In parts of a pixel: whole numbers keep it exact.
+            const float share = (float)(bottom - top) * (float)(right - left);
+            for (int c = 0; c < 4 * groups; ++c)
+                to[c] += share * from[4 * (sy * width + sx) * groups + c];
+            weight += share;
+        }
+    }
+    for (int c = 0; c < 4 * groups; ++c)
+        to[c] /= weight;
+    """
+)
+def shrink_pixel(  # type: ignore[empty-body]
+    packed: wp.array2d[wp.vec4],
+    size: wp.vec2i,
+    coarse_size: wp.vec2i,
+    groups: int,
+    row: int,
+    x: int,
+    coarse: wp.array2d[wp.vec4],
+) -> None:
+    """`shrink` for one pixel."""
 
 
 @wp.kernel
@@ -87,18 +143,7 @@ def shrink(
 ) -> None:
     """Area mean of packed guides; sizes are (height, width) of one picture."""
     row, x = wp.tid()
-    row += first_row
-    batch = row // coarse_size[0]
-    y = row - batch * coarse_size[0]
-    for group in range(groups):
-        total = wp.vec4(0.0)
-        weight = wp.float32(0.0)
-        for sy in range(first_covered(y, size[0], coarse_size[0]), end_covered(y, size[0], coarse_size[0])):
-            for sx in range(first_covered(x, size[1], coarse_size[1]), end_covered(x, size[1], coarse_size[1])):
-                share = covered(sy, y, size[0], coarse_size[0]) * covered(sx, x, size[1], coarse_size[1])
-                total += share * packed_in[batch * size[0] + sy, sx * groups + group]
-                weight += share
-        packed_out[row, x * groups + group] = total / weight
+    shrink_pixel(packed_in, size, coarse_size, groups, first_row + row, x, packed_out)
 
 
 @wp.kernel

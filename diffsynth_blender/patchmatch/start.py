@@ -6,13 +6,10 @@ Pictures of all levels cover the same area, so position p of a level with sides 
 
 import warp as wp
 
-from .kernels import CHUNK, better, nearest_pixel, pixel_key, searched_pixel
-from .patch import NO_MATCH, Pair, allowed, in_source
+from .kernels import CHUNK, nearest_pixel, pixel_key, searched_pixel
+from .patch import NO_MATCH, Pair, allowed, best_of, if_allowed, in_source
 
 wp.set_module_options({"enable_backward": False})
-
-CANDIDATES = 3
-"""The initial position, the identity, and the coarser level's match or a random pixel."""
 
 
 @wp.func
@@ -128,8 +125,8 @@ def start_level(
     key: wp.uint32,
     coarse_size: wp.vec2i,
     coarse_source_size: wp.vec2i,
-    candidates: int,
-    round_initial: int,
+    has_initial: bool,
+    round_initial: bool,
     coarse_nnf: wp.array2d[wp.vec2],
     donors_in: wp.array2d[wp.vec2],
     # Out:
@@ -148,24 +145,26 @@ def start_level(
     x = pixel - row * pair.width
     batch = row // pair.height
     y = row - batch * pair.height
-    best = wp.vec2(wp.nan, wp.nan)
-    best_error = NO_MATCH
-    # A number that the compiler does not know, so that there is one call, see `improve`.
-    for k in range(candidates):
-        candidate = donors_in[row, x]
+    initial = wp.vec2(wp.nan, wp.nan)
+    if has_initial:
+        initial = donors_in[row, x]
         # Rounding would make a pixel out of NaN.
-        if k == 0 and round_initial != 0 and in_source(pair, candidate):
-            candidate = nearest_pixel(pair, candidate)
-        if k == 1:
-            across = carried(float(x), pair.width, pair.source_width)
-            candidate = nearest_pixel(pair, wp.vec2(across, carried(float(y), pair.height, pair.source_height)))
-        if k == 2 and coarse_size[0] > 0:
-            candidate = enlarged(pair, batch, x, y, coarse_nnf, coarse_size, coarse_source_size)
-        elif k == 2:
-            candidate = random_allowed(pair, batch, pixel_key(key, x, y))
-        error = better(pair, batch, x, y, candidate, best, best_error)
-        if error < best_error:
-            best = candidate
-            best_error = error
-    nnf_out[row, x] = best
-    error_out[row, x] = best_error
+        if round_initial and in_source(pair, initial):
+            initial = nearest_pixel(pair, initial)
+    across = carried(float(x), pair.width, pair.source_width)
+    identity = nearest_pixel(pair, wp.vec2(across, carried(float(y), pair.height, pair.source_height)))
+    if coarse_size[0] > 0:
+        found = enlarged(pair, batch, x, y, coarse_nnf, coarse_size, coarse_source_size)
+    else:
+        found = random_allowed(pair, batch, pixel_key(key, x, y))
+    best = best_of(
+        pair,
+        batch,
+        x,
+        y,
+        if_allowed(pair, batch, initial),
+        if_allowed(pair, batch, identity),
+        if_allowed(pair, batch, found),
+    )
+    nnf_out[row, x] = wp.vec2(best[0], best[1])
+    error_out[row, x] = best[2]
