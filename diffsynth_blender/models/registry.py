@@ -7,8 +7,9 @@ from typing import Literal
 from .errors import CheckpointError
 from .header import refuse_pickles
 
-NormalConvention = Literal["opengl"]
-"""Colours of a normal map. opengl: camera space, X right, Y up, Z to the camera, rgb = (n + 1) / 2."""
+NormalConvention = Literal["opengl", "bae"]
+"""Colours of a normal map, in camera space, Y up and Z to the camera, rgb = (n + 1) / 2. opengl: X right; bae: X left,
+as the ControlNets that people use were trained with ("blue is front, red is left, green is top", ControlNet 1.1)."""
 
 CONTROLNET_FOLDER = "controlnet_"
 """What the name of a ControlNet's folder inside a model folder begins with; the control kind follows."""
@@ -40,6 +41,28 @@ CHECKPOINTS: dict[str, CheckpointEntry] = {
 }
 
 
+@dataclass(frozen=True)
+class AnnotatorWeights:
+    """What an estimator of controls loads."""
+
+    files: tuple[str, ...]
+    """Names in the folder of the annotators' weights, as in the collection lllyasviel/Annotators."""
+    licence: str
+    """Of the weights."""
+
+
+ANNOTATOR_WEIGHTS: dict[str, AnnotatorWeights] = {
+    "hed": AnnotatorWeights(("ControlNetHED.pth",), "Apache-2.0"),
+    "pidi": AnnotatorWeights(("table5_pidinet.pth",), "research only; ask the authors of PiDiNet for other use"),
+    "lineart": AnnotatorWeights(("sk_model.pth", "sk_model2.pth"), "MIT"),
+    "lineart_anime": AnnotatorWeights(("netG.pth",), "MIT"),
+    "midas": AnnotatorWeights(("dpt_hybrid-midas-501f0c75.pt",), "MIT"),
+    "zoe": AnnotatorWeights(("ZoeD_M12_N.pt",), "MIT"),
+    "normalbae": AnnotatorWeights(("scannet.pt",), "MIT"),
+}
+"""By the annotator's name; those that need no weights are not here."""
+
+
 def find_checkpoint(model: str) -> CheckpointEntry:
     """The entry of a name in the table, of a folder in the diffusers layout, or of a .safetensors file.
 
@@ -57,7 +80,7 @@ def find_checkpoint(model: str) -> CheckpointEntry:
             for folder in sorted(path.glob(prefix))
             if folder.is_dir()
         }
-        entry = CheckpointEntry(path, controlnets, "opengl")
+        entry = CheckpointEntry(path, controlnets, "bae")
     refuse_pickles(entry.path)
     if entry.is_file:
         if not entry.path.is_file():
