@@ -1,7 +1,8 @@
 """One part of a model: from its folder, or from weights and a configuration; no weight is missing or left over."""
 
 import json
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -42,7 +43,7 @@ class Parts:
 def one_line(error: Exception) -> str:
     """The first line of what a library says, for a message of one line."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return textwrap.shorten(lines[0], 200, placeholder=" ...") if lines else type(error).__name__
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -94,8 +95,8 @@ def load_network(folder: Path, model_class: Any, *, device: torch.device, dtype:
     # The two libraries name the number format differently.
     options["dtype" if issubclass(model_class, PreTrainedModel) else "torch_dtype"] = dtype
     network, found = load_from(folder, model_class.from_pretrained, **options)
-    missing, unknown = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
-    _check_weights(folder, missing, unknown, "copy the whole model folder again")
+    # Weights that nobody reads do no harm; one that is not there would be left as it happens to be in memory.
+    _refuse(folder, "lacks", found["missing_keys"], "copy the whole model folder again")
     return ready(network, device)
 
 
@@ -122,7 +123,8 @@ def build_network(
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     remedy = "this is another architecture, or an incomplete file; choose another"
-    _check_weights(source, sorted(expected.keys() - given.keys()), sorted(given.keys() - expected.keys()), remedy)
+    _refuse(source, "lacks", expected.keys() - given.keys(), remedy)
+    _refuse(source, "holds, besides what belongs in it,", given.keys() - expected.keys(), remedy)
     for name, shape in given.items():
         if shape != expected[name]:
             raise CheckpointError(f"{source}: {name} has shape {shape} instead of {expected[name]}; {remedy}")
@@ -130,12 +132,9 @@ def build_network(
     return ready(network, device)
 
 
-def _check_weights(source: Path, missing: list[str], unknown: list[str], remedy: str) -> None:
-    # Position numbers were saved as weights by older versions.
-    unknown = [name for name in unknown if not name.endswith("position_ids")]
-    for names, what in ((missing, "lacks"), (unknown, "holds, besides what belongs in it,")):
-        if names:
-            raise CheckpointError(f"{source}: {what} {len(names)} weights, {names[0]} the first; {remedy}")
+def _refuse(source: Path, what: str, names: Collection[str], remedy: str) -> None:
+    if names:
+        raise CheckpointError(f"{source}: {what} {len(names)} weights, {min(names)} the first; {remedy}")
 
 
 def ready(network: Any, device: torch.device) -> Any:

@@ -127,8 +127,17 @@ def test_a_missing_weight_is_named(folder, tmp_path, part):
     weights = load_file(file)
     gone = sorted(weights)[0]
     save_file({name: tensor for name, tensor in weights.items() if name != gone}, file, {"format": "pt"})
-    with pytest.raises(CheckpointError, match=rf"{part}"):
+    with pytest.raises(CheckpointError, match=rf"{part}: lacks 1 weights, {gone} the first"):
         load(broken)
+
+
+def test_weights_that_nobody_reads_do_no_harm(folder, tmp_path):
+    """Folders are written by many programs; what the configuration asks for is there, and that is what is used."""
+    more = tmp_path / "model"
+    shutil.copytree(folder, more)
+    file = more / "text_encoder" / "model.safetensors"
+    save_file(load_file(file) | {"vision_model.weight": torch.zeros(1)}, file, {"format": "pt"})
+    assert load(more).text_encoders[0].state_dict().keys() == load(folder).text_encoders[0].state_dict().keys()
 
 
 def test_names_of_older_text_encoders_are_read(folder, tmp_path):
@@ -209,7 +218,11 @@ assert huggingface_hub.is_offline_mode()
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
     result = subprocess.run(
-        [sys.executable, "-c", code], env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
 

@@ -123,7 +123,7 @@ def test_what_is_missing_is_named(folders, tmp_path):
     """The folder, its weights, one of them, the image encoder; and a file that runs code is refused."""
     with pytest.raises(CheckpointError, match="none: no such folder"):
         load(folders, tmp_path / "none")
-    with pytest.raises(CheckpointError, match="no .safetensors file"):
+    with pytest.raises(CheckpointError, match=r"no \.safetensors file"):
         load(folders, tmp_path)
     (tmp_path / "ip-adapter.bin").write_bytes(b"")
     with pytest.raises(CheckpointError, match="can run any program"):
