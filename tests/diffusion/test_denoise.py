@@ -1,90 +1,95 @@
 import pytest
 import torch
-from diffusers import StableDiffusionControlNetImg2ImgPipeline
 
-from diffsynth_blender.diffusion.conditioning import ControlInput
+from diffsynth_blender.diffusion.colour import ColourHold
 from diffsynth_blender.diffusion.deflicker import Deflickering
-from diffsynth_blender.diffusion.denoise import JobInterrupted, denoise, image_to_image_timesteps
-from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
+from diffsynth_blender.diffusion.denoise import JobInterrupted
+from diffsynth_blender.diffusion.families import Split
+from diffsynth_blender.diffusion.sampler import SAMPLERS
+from diffsynth_blender.diffusion.windows import frame_windows
+from tests.diffusion.clip import control_images, controls_of, make_codec, pictures, run
 
-CPU = torch.device("cpu")
-SIZE = 32
-
-
-def run(tiny, frames, *, smooth=None, kind="epsilon", images=None, **options):
-    """The loop as the worker drives it: noised frames, two ControlNets, guidance on, four of six steps."""
-    codec = LatentCodec(tiny.vae, height=SIZE, width=SIZE, device=CPU)
-    scheduler = tiny.scheduler(kind)
-    timesteps = image_to_image_timesteps(scheduler, steps=6, strength=0.7)
-    images = (
-        torch.rand(len(frames), 3, SIZE, SIZE, generator=torch.Generator().manual_seed(5)) if images is None else images
-    )
-    controls = [ControlInput(net, images, scale) for net, scale in zip(tiny.controlnets, (1.0, 0.5), strict=True)]
-    noise = fixed_noise(len(frames), codec.latent_shape, seed=0)
-    latents = scheduler.add_noise(codec.encode(frames), noise, timesteps[:1])
-    deflicker = None if smooth is None else Deflickering(smooth, codec)
-    latents = denoise(
-        tiny.unet,
-        scheduler,
-        options.pop("latents", latents),
-        timesteps,
-        text=tiny.text,
-        controls=controls,
-        guidance_scale=3.0,
-        deflicker=deflicker,
-        **options,
-    )
-    return latents, codec
+COUNT = 5
+VP_SAMPLERS = [name for name, kind in SAMPLERS.items() if "epsilon" in kind.predictions]
 
 
 @pytest.fixture
 def frames():
-    return torch.rand(6, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(7))
+    return pictures(COUNT, 7)
 
 
-@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
-def test_identity_smoother_leaves_the_trajectory_unchanged(tiny, frames, kind):
-    """Deflickering with a smoother that changes nothing gives the same latents, bit for bit, after every step."""
+def steadied(tiny, change, count=COUNT, **options):
+    """Deflickering by a function of all frames (T, H, W, 3)."""
+
+    def smooth(fetch, window):
+        yield from change(torch.stack([fetch(i) for i in range(count)]))
+
+    return Deflickering(smooth, make_codec(tiny), window=1, **options)
+
+
+@pytest.mark.parametrize("sampler", VP_SAMPLERS)
+def test_an_identity_smoother_leaves_the_trajectory_unchanged(tiny, frames, sampler):
+    """Smoothing that changes nothing gives the same latents, bit for bit, after every step of every sampler.
+
+    Smoothing that changes something reaches the result of every sampler.
+    """
     plain, smoothed = [], []
-    run(tiny, frames, kind=kind, on_step=lambda done: plain.append(done.latents))
-    run(tiny, frames, kind=kind, smooth=torch.clone, on_step=lambda done: smoothed.append(done.latents))
+    run(tiny, frames, sampler=sampler, on_step=lambda done: plain.append(done.latents))
+    same, darker = steadied(tiny, torch.clone), steadied(tiny, lambda clip: clip * 0.5)
+    run(tiny, frames, sampler=sampler, deflicker=same, on_step=lambda done: smoothed.append(done.latents))
     assert len(plain) == 4
     assert all(torch.equal(a, b) for a, b in zip(plain, smoothed, strict=True))
+    assert not torch.allclose(plain[-1], run(tiny, frames, sampler=sampler, deflicker=darker), atol=1e-2)
 
 
-def test_deflickering_adds_what_the_smoother_changed(tiny, frames):
-    """x0' = x0 + strength (E(S(D x0)) - E(D x0)), and the loop ends elsewhere than without it."""
-    codec = LatentCodec(tiny.vae, height=SIZE, width=SIZE, device=CPU)
-    x0 = codec.encode(frames)
-    darker = Deflickering(lambda clip: clip * 0.5, codec, strength=0.7)
-    decoded = codec.decode(x0)
-    expected = 0.7 * (codec.encode(decoded * 0.5) - codec.encode(decoded))
-    torch.testing.assert_close(darker.change(x0), expected)
-    assert not torch.equal(run(tiny, frames)[0], run(tiny, frames, smooth=lambda clip: clip * 0.5)[0])
+@pytest.mark.parametrize("family", ["tiny", "tiny_sdxl", "tiny_sd3"])
+def test_deflickering_goes_with_every_family(family, frames, request):
+    """The loop is the same for U-Nets and flow-matching transformers: identity bit-equal, another smoother not."""
+    model = request.getfixturevalue(family)
+    sampler = "flow_euler" if model.family == "sd3" else "ddim"
+    plain = run(model, frames, sampler=sampler)
+    assert torch.isfinite(plain).all()
+    assert torch.equal(plain, run(model, frames, sampler=sampler, deflicker=steadied(model, torch.clone)))
+    darker = run(model, frames, sampler=sampler, deflicker=steadied(model, lambda clip: clip * 0.5))
+    assert not torch.allclose(plain, darker, atol=1e-3)
 
 
-def test_deflickering_respects_interval_and_skip_last(tiny):
-    """Every k-th step is deflickered, except the last ones that are to be left alone."""
-    codec = LatentCodec(tiny.vae, height=SIZE, width=SIZE, device=CPU)
-    deflicker = Deflickering(torch.clone, codec, interval=3, skip_last=1)
-    assert [step for step in range(10) if deflicker.at(step, 10)] == [0, 3, 6]
+def test_held_colours_see_the_deflickered_x0(tiny, frames):
+    """Colours are held after deflickering, in the same step; strength 0 leaves every bit."""
+    source = make_codec(tiny).encode(frames)
+    plain = run(tiny, frames)
+    assert torch.equal(plain, run(tiny, frames, colours=ColourHold(source, 0.0)))
+    assert not torch.equal(plain, run(tiny, frames, colours=ColourHold(source, 1.0)))
 
 
 def test_a_static_clip_comes_out_as_identical_frames(tiny, frames):
     """Equal frames with equal controls stay equal to the last bit, also in a group that is filled up."""
-    clip = frames[:1].repeat(6, 1, 1, 1)
-    images = torch.rand(1, 3, SIZE, SIZE).repeat(6, 1, 1, 1)
-    latents, codec = run(tiny, clip, images=images, smooth=lambda clip: clip.mean(0, keepdim=True).expand_as(clip))
-    result = (codec.decode(latents) * 255).round()
+    clip = frames[:1].repeat(COUNT, 1, 1, 1)
+    images = control_images(1, 0).repeat(COUNT, 1, 1, 1)
+    controls = [type(c)(c.net, images, c.scale) for c in controls_of(tiny, COUNT)]
+    mean = steadied(tiny, lambda clip: clip.mean(0, keepdim=True).expand_as(clip))
+    latents = run(tiny, clip, controls=controls, deflicker=mean)
+    result = (make_codec(tiny).decode(latents) * 255).round()
     assert torch.equal(result, result[:1].expand_as(result))
 
 
-def test_going_on_from_a_step_equals_running_through(tiny, frames):
-    """Latents kept after a step and handed back in continue to the same bits."""
+@pytest.mark.parametrize("sampler", VP_SAMPLERS)
+def test_going_on_from_any_step_equals_running_through(tiny, frames, sampler):
+    """Latents and the sampler's state, kept after a step and handed back in, continue to the same bits."""
     steps = []
-    whole, _ = run(tiny, frames, on_step=steps.append)
-    resumed, _ = run(tiny, frames, latents=steps[1].latents, first_step=2)
-    assert torch.equal(whole, resumed)
+    deflicker = steadied(tiny, lambda clip: clip * 0.9)
+    whole = run(tiny, frames, sampler=sampler, deflicker=deflicker, on_step=steps.append)
+    for done in steps[:-1]:
+        resumed = run(
+            tiny,
+            frames,
+            sampler=sampler,
+            deflicker=deflicker,
+            latents=done.latents,
+            state=done.state,
+            first_step=done.step + 1,
+        )
+        assert torch.equal(whole, resumed), f"after step {done.step}"
 
 
 def test_stopping_is_seen_within_a_step(tiny, frames):
@@ -95,34 +100,62 @@ def test_stopping_is_seen_within_a_step(tiny, frames):
     assert len(steps) == 2
 
 
-def test_each_frame_equals_diffusers_own_pipeline(tiny, frames):
-    """Without deflickering, every frame is what diffusers' ControlNet image-to-image pipeline makes of it."""
-    images = torch.rand(len(frames), 3, SIZE, SIZE, generator=torch.Generator().manual_seed(5))
-    ours, codec = run(tiny, frames, images=images)
-    pipeline = StableDiffusionControlNetImg2ImgPipeline(
-        tiny.vae, None, None, tiny.unet, tiny.controlnets, tiny.scheduler(), None, None, requires_safety_checker=False
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    for i in (0, 5):
-        theirs = pipeline(
-            prompt_embeds=tiny.text[1:],
-            negative_prompt_embeds=tiny.text[:1],
-            # The pipeline would sample the posterior; handed latents, it adds noise to them and goes on.
-            image=codec.encode(frames[i : i + 1]),
-            control_image=[images[i : i + 1]] * 2,
-            controlnet_conditioning_scale=[1.0, 0.5],
-            height=SIZE,
-            width=SIZE,
-            strength=0.7,
-            num_inference_steps=6,
-            guidance_scale=3.0,
-            generator=torch.Generator("cpu").manual_seed(0),
-            output_type="latent",
-        ).images
-        torch.testing.assert_close(ours[i : i + 1], theirs, atol=1e-4, rtol=1e-4)
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize(("size", "stride"), [(4, 4), (4, 3), (8, 6)])
+def test_windows_do_not_matter_where_frames_do_not_see_each_other(tiny, count, size, stride):
+    """Overlapping windows average equal outputs: the result is that of any other windows, up to rounding."""
+    clip = pictures(count, 7)
+    expected = run(tiny, clip)
+    found = run(tiny, clip, windows=frame_windows(count, size, stride))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_no_step_left_is_an_error(tiny):
-    """A strength too small for the number of steps is refused, not rounded up."""
-    with pytest.raises(ValueError, match="leaves no step"):
-        image_to_image_timesteps(tiny.scheduler(), steps=10, strength=0.05)
+def test_a_frame_has_the_same_bits_in_any_group(tiny, frames):
+    """Plain groups are filled up, so a frame denoised alone equals the same frame in a clip."""
+    whole = run(tiny, frames)
+    controls = [type(c)(c.net, c.images[4:5], c.scale) for c in controls_of(tiny, COUNT, scale=[1.0, 0.5])]
+    assert torch.equal(run(tiny, frames[4:5], controls=controls), whole[4:5])
+
+
+@pytest.mark.parametrize("family", ["tiny", "tiny_sdxl", "tiny_sd3"])
+@pytest.mark.parametrize("split", [Split(branches_apart=True), Split(frames=1), Split(branches_apart=True, frames=3)])
+def test_smaller_calls_give_the_same_result(family, split, frames, request):
+    """Guidance branches one after the other, or fewer frames at a time, change nothing but rounding."""
+    model = request.getfixturevalue(family)
+    sampler = "flow_euler" if model.family == "sd3" else "ddim"
+    expected = run(model, frames, sampler=sampler)
+    found = run(model, frames, sampler=sampler, batch_memory=lambda evaluate: evaluate(split))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_pooling_control_net_also_works_with_branches_apart(tiny, frames):
+    """It steers the positive branch alone, whichever way branches are evaluated."""
+    net = tiny.controlnets[0]
+    net.register_to_config(global_pool_conditions=True)
+    try:
+        expected = run(tiny, frames)
+        found = run(tiny, frames, batch_memory=lambda evaluate: evaluate(Split(branches_apart=True)))
+    finally:
+        net.register_to_config(global_pool_conditions=False)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_guidance_of_one_evaluates_the_positive_prompt_alone(tiny, frames):
+    """The negative prompt then changes nothing; above one it does."""
+    one = [run(tiny, frames, guidance_scale=1.0, prompts=(negative, "a cube")) for negative in ("", "red")]
+    assert torch.equal(*one)
+    two = [run(tiny, frames, guidance_scale=2.0, prompts=(negative, "a cube")) for negative in ("", "red")]
+    assert not torch.equal(*two)
+
+
+def test_a_control_of_no_scale_or_no_time_changes_nothing(tiny, frames):
+    """Scale 0 and an empty part of the schedule are as if the ControlNet were not there."""
+    none = run(tiny, frames, controls=[])
+    assert torch.equal(none, run(tiny, frames, controls=controls_of(tiny, COUNT, scale=[0.0, 0.0])))
+    narrow = controls_of(tiny, COUNT, start=[0.3, 0.3], end=[0.31, 0.31])
+    assert torch.equal(none, run(tiny, frames, controls=narrow))
+
+
+def test_sources_do_not_matter_at_full_strength(tiny, frames):
+    """Strength 1 starts from noise alone."""
+    assert torch.equal(run(tiny, frames, strength=1.0), run(tiny, pictures(COUNT, 8), strength=1.0))
