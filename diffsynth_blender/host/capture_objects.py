@@ -12,9 +12,9 @@ from math import isfinite
 
 import bpy
 
+from ..protocol.cryptomatte import object_id
 from ..protocol.shot import Matrix
 from .capture_passes import shown_layers
-from .cryptomatte import object_id
 
 SOLID_TYPES = ("MESH", "CURVE", "SURFACE", "FONT")
 

@@ -45,32 +45,47 @@ class DepthRange:
     high: float
 
 
-class DepthRangeFinder:
-    """Looks for the range of the inverse depth over a clip, one frame at a time, in bounded memory."""
+class RangeFinder:
+    """Looks for quantiles of values that come frame by frame, in bounded memory."""
 
-    def __init__(self, background_depth: float) -> None:
-        """A pixel at `background_depth` or beyond it is background and does not count."""
-        self._background_depth = background_depth
+    def __init__(self) -> None:
+        """Nothing is taken in yet."""
         self._kept = np.empty(0, np.float32)
         self._stride = 1
 
-    def add(self, depth: np.ndarray) -> None:
-        """Take in the planar depth of a frame, shape (H, W)."""
-        values = depth[depth < self._background_depth]
-        values = 1.0 / values[values > 0.0][:: self._stride].astype(np.float32)
-        self._kept = np.concatenate([self._kept, values])
+    def add(self, values: np.ndarray) -> None:
+        """Take in the values of a frame, shape (N,)."""
+        self._kept = np.concatenate([self._kept, values[:: self._stride].astype(np.float32)])
         # Every second value of all frames alike goes when the bound is reached: each frame keeps
         # its share, and the same clip always gives the same range.
         while self._kept.size > MAX_SAMPLES:
             self._kept = self._kept[::2]
             self._stride *= 2
 
+    def quantiles(self, shares: tuple[float, float]) -> tuple[float, float]:
+        """Return the values below which these shares lie; 0 and 1 where nothing was taken in."""
+        if not self._kept.size:
+            return 0.0, 1.0
+        low, high = np.quantile(self._kept, shares)
+        return float(low), float(high)
+
+
+class DepthRangeFinder:
+    """Looks for the range of the inverse depth over a clip, one frame at a time."""
+
+    def __init__(self, background_depth: float) -> None:
+        """A pixel at `background_depth` or beyond it is background and does not count."""
+        self._background_depth = background_depth
+        self._values = RangeFinder()
+
+    def add(self, depth: np.ndarray) -> None:
+        """Take in the planar depth of a frame, shape (H, W)."""
+        values = depth[depth < self._background_depth]
+        self._values.add(1.0 / values[values > 0.0])
+
     def range(self) -> DepthRange:
         """Return the range of the frames taken in; 0 to 1 where all were background."""
-        if not self._kept.size:
-            return DepthRange(0.0, 1.0)
-        low, high = np.quantile(self._kept, QUANTILES)
-        return DepthRange(float(low), float(high))
+        return DepthRange(*self._values.quantiles(QUANTILES))
 
 
 def depth_range(depths: Iterable[np.ndarray], background_depth: float) -> DepthRange:

@@ -4,21 +4,37 @@ What a control needs of the whole clip, such as the range of its depth, is known
 frame is therefore what can be finished then, as small as it can be. Knows numpy, not torch.
 """
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ..passes.controls import DepthRangeFinder, depth_control, normal_control
+from ..passes import annotators
+from ..passes.controls import DepthRangeFinder, RangeFinder, depth_control, grey, normal_control
 from ..passes.exr import ExactPasses
+from ..passes.lines import line_art, soft_edges
 from ..protocol import Job
 from ..protocol.job import CACHE_FOLDER
+
+
+class FrameLook(Protocol):
+    """What there is to see of one frame of the shot."""
+
+    @property
+    def source(self) -> np.ndarray:
+        """The frame as it is computed, float32 in [0, 1], shape (H, W, 3)."""
+
+    @property
+    def passes(self) -> ExactPasses:
+        """Its exact passes; only where the shot has some."""
 
 
 class ControlMaker(Protocol):
     """Makes the images of one control."""
 
-    def see(self, frame: int, passes: ExactPasses, *, kept: bool) -> None:
+    def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
         """Look at a scene frame of the shot, each once; `kept` where its image will be asked for."""
 
     def image(self, frame: int) -> np.ndarray:
@@ -55,31 +71,39 @@ class ExactDepth:
         self._finder = DepthRangeFinder(self._background)
         self._files = ArrayFiles(job_dir, "control-depth")
 
-    def see(self, frame: int, passes: ExactPasses, *, kept: bool) -> None:
+    def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
         """See ControlMaker."""
-        self._finder.add(passes.depth)
+        self._finder.add(look.passes.depth)
         if kept:
-            self._files.write(frame, passes.depth)
+            self._files.write(frame, look.passes.depth)
 
     def image(self, frame: int) -> np.ndarray:
         """See ControlMaker."""
-        return depth_control(self._files.read(frame), self._finder.range(), self._background)
+        return depth_control(self._files.read(frame), self._range, self._background)
+
+    @cached_property
+    def _range(self):  # type: ignore[no-untyped-def]
+        return self._finder.range()
 
 
 class ExactNormal:
     """Normals from exact passes, in camera space."""
 
-    def __init__(self, job: Job, job_dir: Path) -> None:
-        """For the shot of a job."""
+    def __init__(self, job: Job, job_dir: Path, convention: str) -> None:
+        """For the shot of a job, in the colours of one of `passes.controls.NORMAL_CONVENTIONS`."""
         self._background = job.shot.background_depth
         self._cameras = {camera.frame: np.asarray(camera.world_to_camera) for camera in job.shot.cameras}
+        self._convention = convention
         self._files = ArrayFiles(job_dir, "control-normal")
 
-    def see(self, frame: int, passes: ExactPasses, *, kept: bool) -> None:
+    def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
         """See ControlMaker."""
         if kept:
+            camera = self._cameras[frame]
+            passes = look.passes
             self._files.write(
-                frame, normal_control(passes.normal, passes.depth, self._cameras[frame], self._background)
+                frame,
+                normal_control(passes.normal, passes.depth, camera, self._background, convention=self._convention),
             )
 
     def image(self, frame: int) -> np.ndarray:
@@ -87,10 +111,80 @@ class ExactNormal:
         return self._files.read(frame)
 
 
-EXACT = {"depth": ExactDepth, "normal": ExactNormal}
-"""What makes a control of exact passes, by kind."""
+class ExactLines:
+    """Silhouettes, steps and folds from exact passes."""
+
+    DRAW = {"lineart": line_art, "softedge": soft_edges}  # noqa: RUF012 - a table
+
+    def __init__(self, job: Job, job_dir: Path, kind: str) -> None:
+        """For the shot of a job; `kind` is one of `DRAW`."""
+        self._background = job.shot.background_depth
+        self._draw = self.DRAW[kind]
+        self._files = ArrayFiles(job_dir, f"control-{kind}")
+
+    def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
+        """See ControlMaker."""
+        if kept:
+            self._files.write(frame, self._draw(look.passes, self._background))
+
+    def image(self, frame: int) -> np.ndarray:
+        """See ControlMaker."""
+        return grey(self._files.read(frame))
 
 
-def control_makers(job: Job, job_dir: Path) -> dict[str, ControlMaker]:
-    """What makes each control that the settings ask for, by kind."""
-    return {control.kind: EXACT[control.kind](job, job_dir) for control in job.settings.controls}
+class SourceTile:
+    """The source frame itself, which the tile ControlNet takes."""
+
+    def __init__(self, read_source: Callable[[int], np.ndarray]) -> None:
+        """Take what reads a scene frame."""
+        self._read_source = read_source
+
+    def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
+        """See ControlMaker."""
+
+    def image(self, frame: int) -> np.ndarray:
+        """See ControlMaker."""
+        return self._read_source(frame)
+
+
+class SamePicture:
+    """One picture for every frame."""
+
+    def __init__(self, picture: np.ndarray) -> None:
+        """Take the picture (H, W, 3)."""
+        self._picture = picture
+
+    def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
+        """See ControlMaker."""
+
+    def image(self, frame: int) -> np.ndarray:
+        """See ControlMaker."""
+        return self._picture
+
+
+class Estimated:
+    """Estimated from the source frames, normalised over the clip."""
+
+    def __init__(self, job_dir: Path, estimator: annotators.Estimator) -> None:
+        """Take the estimator, loaded."""
+        self._estimator = estimator
+        self._value = estimator.annotator.value
+        self._values = RangeFinder()
+        self._files = ArrayFiles(job_dir, f"control-{estimator.annotator.kind}")
+
+    def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
+        """See ControlMaker."""
+        if not kept and self._value == "picture":
+            return
+        estimate = self._estimator.estimate(look.source)
+        self._values.add(annotators.clip_values(self._value, estimate))
+        if kept:
+            self._files.write(frame, estimate)
+
+    def image(self, frame: int) -> np.ndarray:
+        """See ControlMaker."""
+        return annotators.finish(self._value, self._files.read(frame), *self._range)
+
+    @cached_property
+    def _range(self) -> tuple[float, float]:
+        return self._values.quantiles(annotators.QUANTILES[self._value])

@@ -144,7 +144,7 @@ class _Run:
 
     def _temporal(self) -> DeflickerTemporal | None:
         plan, frames = self._plan, self._frames
-        if plan.job is None or plan.job_dir is None:
+        if plan.job is None or plan.job_dir is None or plan.job.shot.passes is None:
             return None
         clip = clip_of(plan.job, plan.job_dir, list(plan.frames), self._device)
         style = None if plan.uses_keys else frames.style

@@ -66,7 +66,7 @@ def compute(plan: DeflickerPlan, frames: FrameFiles, span: range, device: str) -
         return frames.style(numbers[index])
 
     correspondence: Clip | Footage
-    if plan.job is not None and plan.job_dir is not None:
+    if plan.job is not None and plan.job_dir is not None and plan.job.shot.passes is not None:
         correspondence = clip_of(plan.job, plan.job_dir, numbers, device)
     else:
         correspondence = Footage(len(numbers), width=frames.width, height=frames.height, device=device)

@@ -4,7 +4,7 @@ Opens no image and imports nothing heavy.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..protocol.deflicker import DEFLICKER_MODES, WINDOW_LIMIT
@@ -60,6 +60,8 @@ def make_plan(request: DeflickerFrames) -> DeflickerPlan:
         )
     job_dir = None if request.job_dir is None else Path(request.job_dir)
     job = None if job_dir is None else load_job(job_dir)
+    if job is not None:  # its frames are taken as they were rendered
+        job = replace(job, settings=replace(job.settings, upscale=1))
     style = list_frames(style_dir)
     if job is not None and job_dir is not None:
         guide_name, guide = str(job_dir), {frame: job.shot.source_path(job_dir, frame) for frame in job.shot.frames}
@@ -119,7 +121,9 @@ def _check_output(plan: DeflickerPlan, style_dir: Path, guide_dir: Path | None) 
     if plan.job_dir is not None and plan.job is not None:
         shot = plan.job.shot
         own = {output_path(plan.job_dir, 0).parent, baseline_path(plan.job_dir, 0).parent, plan.job_dir / CACHE_FOLDER}
-        own |= {shot.source_path(plan.job_dir, 0).parent, shot.passes_path(plan.job_dir, 0).parent}
+        own.add(shot.source_path(plan.job_dir, 0).parent)
+        if shot.passes is not None:
+            own.add(shot.passes_path(plan.job_dir, 0).parent)
         for folder in own:
             if output.is_relative_to(folder.resolve()):
                 raise BadJobError(f"{plan.output_dir}: lies in the job's own {folder.name}/; choose another folder")

@@ -1,22 +1,42 @@
-"""Everything a job reads, checked before anything is computed: source frames, exact passes, and the controls from them.
+"""Everything a job reads, checked before anything is computed, and then handed out one frame at a time.
 
 Knows files and numpy, not torch: a broken file is reported in the first seconds, before a model is loaded.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from ..passes.errors import PassError
-from ..passes.exr import ExactPasses, read_passes
-from ..passes.images import read_png
-from ..protocol import BadJobError, Job, settings_hash
-from ..protocol.objects import load_objects
-from ..protocol.shot import Matrix
-from .control_makers import ControlMaker, control_makers
+from ..passes.exr import ExactPasses
+from ..protocol import Job
+from .control_choice import control_makers
+from .control_makers import ControlMaker
+from .footage import refuse_what_needs_passes
+from .region_masks import RegionMasks
+from .shot_files import (
+    at_result_size,
+    check_source,
+    objects_reader,
+    read_frame,
+    read_frame_passes,
+    read_reference,
+    read_source,
+    run_hash,
+)
+
+__all__ = [
+    "Inputs",
+    "at_result_size",
+    "objects_reader",
+    "read_frame",
+    "read_frame_passes",
+    "read_inputs",
+    "read_source",
+    "run_hash",
+]
 
 Advance = Callable[[int, int, int], None]
 """Called with (frames finished, frames in all, scene frame)."""
@@ -39,6 +59,8 @@ class Inputs:
         *,
         width: int,
         height: int,
+        regions: RegionMasks | None = None,
+        reference: np.ndarray | None = None,
     ) -> None:
         """Take what reads a scene frame, and by kind what makes its control; both return (H, W, 3) in [0, 1]."""
         self.frames = frames
@@ -46,8 +68,11 @@ class Inputs:
         self.width = width
         """Of the frames that are computed [px]."""
         self.height = height
+        self.reference = reference
+        """The picture whose look is taken over, at its own size, float32 in [0, 1], shape (H', W', 3)."""
         self._source = lru_cache(KEPT)(read_source)
         self._controls = {kind: lru_cache(KEPT)(maker.image) for kind, maker in controls.items()}
+        self._regions = regions
 
     def source(self, index: int) -> np.ndarray:
         """A frame as the artist sees it, float32 in [0, 1], shape (H, W, 3); not to be written to."""
@@ -57,60 +82,32 @@ class Inputs:
         """What the ControlNet of this kind sees of a frame, as `source`."""
         return self._controls[kind](self.frames[index])
 
+    def region(self, region: int, index: int) -> np.ndarray:
+        """Where the objects of a region (its place in the settings) are seen, see `RegionMasks.mask`."""
+        assert self._regions is not None
+        return self._regions.mask(region, self.frames[index])
 
-def run_hash(job: Job, job_dir: Path) -> str:
-    """Hash of all that decides the result: the job file and the pixels of the source frames.
-
-    The passes are made by the same render as the source frames; hashing their gigabytes would cost minutes a clip.
-    Raises BadJobError naming a source frame that is missing.
-    """
-    digest = hashlib.sha256(settings_hash(job).encode())
-    for frame in job.shot.frames:
-        path = job.shot.source_path(job_dir, frame)
-        try:
-            digest.update(path.read_bytes())
-        except OSError as error:
-            raise BadJobError(f"{path}: cannot be read ({error.strerror}); capture the frame again") from error
-    return digest.hexdigest()
+    def any_region(self, index: int) -> np.ndarray:
+        """Where the objects of any region are seen, see `RegionMasks.mask`."""
+        assert self._regions is not None
+        return self._regions.any_mask(self.frames[index])
 
 
-def read_frame_passes(job: Job, job_dir: Path, frame: int) -> ExactPasses:
-    """The exact passes of a scene frame. Raises BadJobError naming file and remedy."""
-    shot = job.shot
-    try:
-        return read_passes(shot.passes_path(job_dir, frame), shot.channels, width=shot.width, height=shot.height)
-    except PassError as error:
-        raise BadJobError(str(error)) from error
+@dataclass(frozen=True)
+class _Look:
+    """One frame of the shot; what is asked for is read once."""
 
+    job: Job
+    job_dir: Path
+    frame: int
 
-def objects_reader(job: Job, job_dir: Path) -> Callable[[int], Mapping[int, Matrix]] | None:
-    """What reads the matrices of a scene frame's objects, by ids as in `ExactPasses`; None where the shot has none.
+    @cached_property
+    def source(self) -> np.ndarray:
+        return read_source(self.job, self.job_dir, self.frame)
 
-    The reader raises BadJobError naming file and remedy.
-    """
-    if job.shot.objects is None:
-        return None
-
-    def read(frame: int) -> dict[int, Matrix]:
-        path = job.shot.objects_path(job_dir, frame)
-        assert path is not None
-        # The passes hold the same 32 bits as a signed integer.
-        return {bits - (bits >> 31 << 32): matrix for bits, matrix in load_objects(path).items()}
-
-    return read
-
-
-def read_source(job: Job, job_dir: Path, frame: int) -> np.ndarray:
-    """The source frame (H, W, 3) in [0, 1]. Raises BadJobError naming file and remedy."""
-    return read_frame(job.shot.source_path(job_dir, frame), job)
-
-
-def read_frame(path: Path, job: Job) -> np.ndarray:
-    """A picture of the shot's size, (H, W, 3) in [0, 1]. Raises BadJobError naming file and remedy."""
-    try:
-        return read_png(path, width=job.shot.width, height=job.shot.height)
-    except PassError as error:
-        raise BadJobError(str(error)) from error
+    @cached_property
+    def passes(self) -> ExactPasses:
+        return read_frame_passes(self.job, self.job_dir, self.frame)
 
 
 def read_inputs(job: Job, job_dir: Path, frames: tuple[int, ...], advance: Advance) -> Inputs:
@@ -119,20 +116,43 @@ def read_inputs(job: Job, job_dir: Path, frames: tuple[int, ...], advance: Advan
     All of the shot is read even for a part of it: the depth control is normalised over the whole clip, so that a
     frame looks the same to the model whichever part it is computed in.
 
+    Args:
+        job: see `at_result_size`.
+        job_dir: the job folder.
+        frames: scene frames that are computed.
+        advance: called after each frame.
+
     Raises:
-        BadJobError: a file is missing, damaged, of another size, or holds NaN; the message is one line.
+        BadJobError: a file is missing, damaged, of another size, or holds NaN, or the settings ask for what the shot
+            has not; the message is one line.
+        ModelMissingError: an annotator's weights or packages are not there.
+        PackageMissingError: super-resolution is not installed.
     """
-    shot = job.shot
+    shot, settings = job.shot, job.settings
+    refuse_what_needs_passes(job)
+    reference = read_reference(job, job_dir)
     objects = objects_reader(job, job_dir)
-    makers = control_makers(job, job_dir)
-    for done, frame in enumerate(shot.pass_frames):
-        passes = read_frame_passes(job, job_dir, frame)
+
+    def source(frame: int) -> np.ndarray:
+        return read_source(job, job_dir, frame)
+
+    makers = control_makers(job, job_dir, source, reference)
+    regions = RegionMasks(job_dir, [region.objects for region in settings.regions]) if settings.regions else None
+    every = shot.pass_frames or shot.frames
+    for done, frame in enumerate(every):
+        look = _Look(job, job_dir, frame)
+        if shot.passes is not None:
+            _ = look.passes
         if objects is not None:
             objects(frame)
         # Frames between those of the shot carry motion only.
         if frame in shot.frames:
-            read_source(job, job_dir, frame)
+            check_source(job, job_dir, frame)
             for maker in makers.values():
-                maker.see(frame, passes, kept=frame in frames)
-        advance(done + 1, len(shot.pass_frames), frame)
-    return Inputs(frames, lambda frame: read_source(job, job_dir, frame), makers, width=shot.width, height=shot.height)
+                maker.see(frame, look, kept=frame in frames)
+            if regions is not None:
+                regions.see(frame, look.passes.object_id, kept=frame in frames)
+        advance(done + 1, len(every), frame)
+    if regions is not None:
+        regions.check()
+    return Inputs(frames, source, makers, width=shot.width, height=shot.height, regions=regions, reference=reference)

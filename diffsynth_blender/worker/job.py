@@ -18,7 +18,7 @@ from ..diffusion.deflicker import Deflickering
 from ..diffusion.denoise import FRAME_BATCH, JobInterrupted, StepDone
 from ..diffusion.latents import fixed_noise, independent_noise
 from ..motion.clip import Clip
-from ..passes.images import write_png
+from ..passes.images import to_bytes, write_png
 from ..protocol import (
     Event,
     FrameDone,
@@ -34,13 +34,14 @@ from ..protocol import (
 from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
 from .devices import choose_device, describe_device
-from .inputs import Inputs, read_inputs, run_hash
+from .inputs import Inputs, at_result_size, read_inputs, run_hash
 from .interop import smooth_tensors, warp_device
 from .measure import measure
 from .pipeline import Pipeline
+from .region_masks import composite
 from .report import Stopwatch
 from .selection import Selection, select_frames
-from .shot_motion import clip_of
+from .shot_motion import clip_of, correspondence_of
 
 
 def run_job(
@@ -68,7 +69,9 @@ def run_job(
         folder.mkdir(exist_ok=True)
     with Journal(job_dir) as journal:
         run_id = run_hash(job, job_dir)
-        run = Run(job, job_dir, selection, run_id, journal, journal.start(run_id), on_event, is_cancelled)
+        run = Run(
+            at_result_size(job), job_dir, selection, run_id, journal, journal.start(run_id), on_event, is_cancelled
+        )
         try:
             run.execute()
         except JobInterrupted:
@@ -149,7 +152,7 @@ class Run:
     def _make_smoother(self, mode: Mode, window: int) -> Smoother:
         """A smoother of the computed frames; all share the links that are in the cache."""
         return Smoother(
-            self._clip(self._selection.computed),
+            correspondence_of(self._job, self._dir, self._selection.computed, warp_device(self._device)),
             self._inputs.source,
             mode=mode,
             window=window,
@@ -241,9 +244,16 @@ class Run:
             self._stop_if_cancelled()
             path = output_path(self._dir, frame)
             with self._watch.part("write"):
-                self._finish(path, frame, pixels[place])
+                self._finish(path, frame, self._keep_rest(pixels[place], place))
             self._on_event(FrameDone("", frame, str(path)))
             self._progress("write", done + 1, len(todo), frame)
+
+    def _keep_rest(self, pixels: np.ndarray, index: int) -> np.ndarray:
+        """The frame, with what belongs to no region as in the source, bit for bit, where the settings say so."""
+        if not self._job.settings.keep_rest:
+            return pixels
+        kept = composite(to_bytes(pixels), to_bytes(self._inputs.source(index)), self._inputs.any_region(index))
+        return kept.astype(np.float32) / np.float32(255.0)
 
     def _report(self) -> None:
         """Once every frame of the shot is there: measure, report, and close the journal's account."""
@@ -254,7 +264,7 @@ class Run:
         measure(
             self._job,
             self._dir,
-            self._clip(every),
+            None if self._job.shot.passes is None else self._clip(every),
             device=describe_device(self._device),
             run_id=self._run_id,
             seconds={"render": self._job.shot.render_seconds, **self._watch.seconds},

@@ -9,20 +9,20 @@ from ..blending.metrics import remap, sharpness, warp_error
 from ..motion.clip import Clip
 from ..protocol import Job, baseline_path, output_path
 from .compare import COLUMNS, GAIN, write_compare
-from .inputs import read_frame
+from .inputs import read_frame, read_source
 from .report import Report, Sharpness, Temporal, versions
 
 Read = Callable[[int], np.ndarray]
 """Index of a frame in the shot → the frame (H, W, 3) in [0, 1]."""
 
 
-def measure(job: Job, job_dir: Path, clip: Clip, *, device: str, run_id: str, seconds: dict[str, float]) -> None:
+def measure(job: Job, job_dir: Path, clip: Clip | None, *, device: str, run_id: str, seconds: dict[str, float]) -> None:
     """Write JOB/report.json, and JOB/compare.png where the job has independent frames to compare with.
 
     Args:
         job: the job; every frame of its shot is written.
         job_dir: the job folder.
-        clip: the motion of the whole shot.
+        clip: the exact motion of the whole shot; None for footage, of which there is nothing to measure along.
         device: the device in words.
         run_id: hash of all that decided the result.
         seconds: time by part.
@@ -32,12 +32,18 @@ def measure(job: Job, job_dir: Path, clip: Clip, *, device: str, run_id: str, se
     def reader(path_of: Callable[[Path, int], Path]) -> Read:
         return lambda index: read_frame(path_of(job_dir, shot.frames[index]), job)
 
-    source, result = reader(shot.source_path), reader(output_path)
+    def source(index: int) -> np.ndarray:
+        return read_source(job, job_dir, shot.frames[index])
+
+    result = reader(output_path)
     baseline = reader(baseline_path) if job.settings.baseline else None
 
-    def clip_error(read: Read) -> float:
-        # A clip in which nothing is ever seen twice has no pair that could disagree.
-        return warp_error(_every(read, len(shot.frames)), clip.field) or 0.0
+    def temporal(clip: Clip) -> Temporal:
+        def error(read: Read) -> float:
+            # A clip in which nothing is ever seen twice has no pair that could disagree.
+            return warp_error(_every(read, len(shot.frames)), clip.field) or 0.0
+
+        return Temporal(error(source), baseline and error(baseline), error(result))
 
     def clip_sharpness(read: Read) -> float:
         value = sharpness(_every(read, len(shot.frames)))
@@ -49,13 +55,13 @@ def measure(job: Job, job_dir: Path, clip: Clip, *, device: str, run_id: str, se
         width=shot.width,
         height=shot.height,
         device=device,
-        temporal=Temporal(clip_error(source), baseline and clip_error(baseline), clip_error(result)),
+        temporal=None if clip is None else temporal(clip),
         sharpness=Sharpness(clip_sharpness(source), baseline and clip_sharpness(baseline), clip_sharpness(result)),
         settings_hash=run_id,
         seconds={name: round(value, 2) for name, value in seconds.items()},
         versions=versions(shot.blender),
     ).write(job_dir)
-    if baseline is not None and len(shot.frames) > 1:
+    if clip is not None and baseline is not None and len(shot.frames) > 1:
         _compare(job_dir, len(shot.frames), clip, source, baseline, result)
 
 

@@ -62,7 +62,8 @@ class Report:
     width: int
     height: int
     device: str
-    temporal: Temporal
+    temporal: Temporal | None
+    """None for footage, whose true motion nobody knows."""
     sharpness: Sharpness
     settings_hash: str
     seconds: dict[str, float] = field(default_factory=dict)
