@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -101,7 +101,7 @@ def load_network(folder: Path, model_class: Any, *, device: torch.device, dtype:
 
 
 def build_network(
-    source: Path, model_class: Any, config: Any, weights: Mapping[str, torch.Tensor], *, device: torch.device,
+    source: Path, model_class: Any, config: Any, weights: dict[str, torch.Tensor], *, device: torch.device,
     dtype: torch.dtype,
 ) -> Any:  # fmt: skip
     """A network from a configuration and all of its weights, frozen and in evaluation mode.
@@ -110,7 +110,7 @@ def build_network(
         source: where the weights come from, for messages.
         model_class: of diffusers or transformers.
         config: a dict for diffusers, a config object for transformers.
-        weights: by their names in `model_class`.
+        weights: by their names in `model_class`; used up.
         device: where it is put.
         dtype: of its weights.
 
@@ -128,7 +128,10 @@ def build_network(
     for name, shape in given.items():
         if shape != expected[name]:
             raise CheckpointError(f"{source}: {name} has shape {shape} instead of {expected[name]}; {remedy}")
-    network.load_state_dict({name: tensor.to(dtype) for name, tensor in weights.items()}, assign=True)
+    # One after the other: a second copy of the largest networks would not fit into the memory of small machines.
+    for name in given:
+        weights[name] = weights[name].to(dtype)
+    network.load_state_dict(weights, assign=True)
     return ready(network, device)
 
 
