@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from diffsynth_blender.models.checkpoint import CheckpointError, CheckpointRequest, load_checkpoint
 from tests.models import original_layout as original
+from tests.models.tiny_files import save_tiny_file
 from tests.tiny_model import save_tiny_model
 
 CPU = torch.device("cpu")
@@ -239,6 +240,24 @@ def test_several_add_up(folders, tmp_path):
         before = parts_of(plain)[a.part].get_submodule(a.layer).weight
         expected = before + a.delta(0.5, ALPHA) + b.delta(-1.0, ALPHA)
         torch.testing.assert_close(weight, expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_the_files_of_the_model_stay_as_they_are(tmp_path, family):
+    """Weights may be views of the file they come from; what is worked in must not reach it."""
+    tiny = save_tiny_file(tmp_path, family)
+    model = load(tiny.folder)
+    name, layer = next((n, m) for n, m in model.network.named_modules() if n.endswith("attn1.to_q"))
+    change = Change("unet", name, torch.ones(RANK, layer.weight.shape[1]), torch.ones(layer.weight.shape[0], RANK))
+    path = save_kohya(tmp_path / "style.safetensors", [change], family)
+    files = [tiny.path, *tiny.folder.rglob("*.safetensors")]
+    before = [file.read_bytes() for file in files]
+    request = CheckpointRequest(str(tiny.path), loras=((str(path), 1.0),))
+    one = load_checkpoint(request, device=CPU, dtype=torch.float32, configs=tiny.configs)
+    two = load(tiny.folder, (path, 1.0))
+    assert [file.read_bytes() for file in files] == before
+    weights = [part.network.get_submodule(name).weight for part in (model, one, two)]
+    assert torch.equal(weights[1], weights[2]) and not torch.equal(weights[0], weights[1])
 
 
 def test_a_weight_of_zero_changes_nothing(folders, tmp_path):
