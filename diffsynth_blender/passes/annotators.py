@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..models.registry import ANNOTATOR_WEIGHTS
 from .controls import grey
 from .errors import PassError
 from .images import to_bytes
@@ -42,7 +43,7 @@ class Annotator:
     """What comes out: "picture" is used as it is; "inverse_depth", "depth" and "darkness" have no scale of their own
     and are normalised over the clip."""
     weights: tuple[str, ...] = ()
-    """Files in the annotators' folder, named as in lllyasviel/Annotators."""
+    """Files in the annotators' folder, as in the model table."""
     packages: tuple[str, ...] = ()
     """What it needs beyond the worker's requirements."""
 
@@ -50,23 +51,32 @@ class Annotator:
 ANNOTATORS: dict[str, Annotator] = {
     "canny": Annotator("canny", "canny", "CannyDetector", "picture"),
     "lineart_standard": Annotator("lineart", "lineart_standard", "LineartStandardDetector", "darkness"),
-    "lineart": Annotator("lineart", "lineart", "LineartDetector", "picture", weights=("sk_model.pth", "sk_model2.pth")),
-    "lineart_anime": Annotator("lineart", "lineart_anime", "LineartAnimeDetector", "picture", weights=("netG.pth",)),
-    "hed": Annotator("softedge", "hed", "HEDdetector", "picture", weights=("ControlNetHED.pth",)),
-    "pidi": Annotator("softedge", "pidi", "PidiNetDetector", "picture", weights=("table5_pidinet.pth",)),
+    "lineart": Annotator(
+        "lineart", "lineart", "LineartDetector", "picture", weights=ANNOTATOR_WEIGHTS["lineart"].files
+    ),
+    "lineart_anime": Annotator(
+        "lineart", "lineart_anime", "LineartAnimeDetector", "picture", weights=ANNOTATOR_WEIGHTS["lineart_anime"].files
+    ),
+    "hed": Annotator("softedge", "hed", "HEDdetector", "picture", weights=ANNOTATOR_WEIGHTS["hed"].files),
+    "pidi": Annotator("softedge", "pidi", "PidiNetDetector", "picture", weights=ANNOTATOR_WEIGHTS["pidi"].files),
     "normalbae": Annotator(
-        "normal", "normalbae", "NormalBaeDetector", "picture", weights=("scannet.pt",), packages=("torchvision",)
+        "normal",
+        "normalbae",
+        "NormalBaeDetector",
+        "picture",
+        weights=ANNOTATOR_WEIGHTS["normalbae"].files,
+        packages=("torchvision",),
     ),
     "midas": Annotator(
         "depth",
         "midas",
         "MidasDetector",
         "inverse_depth",
-        weights=("dpt_hybrid-midas-501f0c75.pt",),
+        weights=ANNOTATOR_WEIGHTS["midas"].files,
         packages=("torchvision", "timm"),
     ),
     "zoe": Annotator(
-        "depth", "zoe", "ZoeDetector", "depth", weights=("ZoeD_M12_N.pt",), packages=("torchvision", "timm")
+        "depth", "zoe", "ZoeDetector", "depth", weights=ANNOTATOR_WEIGHTS["zoe"].files, packages=("torchvision", "timm")
     ),
 }
 
