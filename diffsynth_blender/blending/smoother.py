@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -112,7 +112,7 @@ class Smoother:
         """Compute and keep the links of every frame, on disk or in memory; `on_frame(index)` after each."""
         if self._store is None:
             self._store = LinkStore(None)
-        blender = self._make_blender()
+        blender = self._make_blender(self.window)
         done: set[LinkRequest] = set()
         for target in range(len(self._clip.frames)):
             for request in blender.requests(target):
@@ -144,7 +144,7 @@ class Smoother:
         if frames.device != self._bands.device:
             raise ValueError(f"frames are on {frames.device}, the clip is on {self._bands.device}")
         smoothed = wp.empty_like(frames)
-        for target, blended in enumerate(self._blend(frames.__getitem__)):
+        for target, blended in enumerate(self.stream_arrays(frames.__getitem__)):
             wp.copy(smoothed[target], blended)
         return smoothed
 
@@ -154,21 +154,36 @@ class Smoother:
         Args:
             fetch: returns the frame to smooth at an index; called once for each, in order.
         """
-        for blended in self._blend(fetch):
+        for blended in self.stream_arrays(fetch):
             # On a processor NumPy would see the memory that the next frame is written to.
             yield blended.numpy().copy()
 
-    def _blend(self, fetch: Fetch) -> Iterator[wp.array]:
-        """Yield smoothed frames on the device; each is overwritten by the next."""
+    def stream_arrays(
+        self, fetch: Fetch, *, window: int | None = None, targets: Iterable[int] | None = None
+    ) -> Iterator[wp.array]:
+        """Yield smoothed frames, vec3 (H, W), on the clip's device; each is overwritten by the next.
+
+        Args:
+            fetch: returns the frame to smooth at an index; called at most once for each, in order.
+            window: frames to either side that take part, at most the smoother's own. In mode "balanced" a narrower
+                window reads the same links.
+            targets: indices of the frames to yield, rising; None for all.
+
+        Raises:
+            ValueError: the window is out of range.
+        """
+        window = self.window if window is None else window
+        if not 0 <= window <= self.window:
+            raise ValueError(f"window must be 0 to the smoother's {self.window} frames, got {window}")
         shape = (self._clip.height, self._clip.width)
         device = self._bands.device
-        blender = self._make_blender()
+        blender = self._make_blender(window)
         pool = frame_pool(blender.slot_count, *shape, device)
         cache = FrameCache(fetch, pool, blender.frame_slots)
         blended = wp.empty(shape, dtype=wp.vec3, device=device)
         last = len(self._clip.frames) - 1
-        for target in range(last + 1):
-            for index in range(max(0, target - self.window), min(last, target + self.window) + 1):
+        for target in range(last + 1) if targets is None else targets:
+            for index in range(max(0, target - window), min(last, target + window) + 1):
                 cache.slot(index)
             blender.blend(target, cache, self._links, blended)
             yield blended
@@ -188,11 +203,11 @@ class Smoother:
         self._store.save(request, links.numpy().view(LINK_DTYPE).reshape(shape))
         return links
 
-    def _make_blender(self) -> Blender:
+    def _make_blender(self, window: int) -> Blender:
         """Return a blender for one pass over the clip; the tree keeps what it has blended so far."""
         frame_count = len(self._clip.frames)
         if self._mode == "fast":
-            return TreeBlender(self._bands, frame_count, self.window)
+            return TreeBlender(self._bands, frame_count, window)
         if self._mode == "balanced":
-            return WindowBlender(self._bands, frame_count, self.window, robust=self._robust)
-        return AccurateBlender(self._bands, frame_count, self.window)
+            return WindowBlender(self._bands, frame_count, window, robust=self._robust, linked=self.window)
+        return AccurateBlender(self._bands, frame_count, window)

@@ -27,24 +27,30 @@ def triangle(target: int, source: int, window: int) -> float:
 class WindowBlender:
     """The method's window operator (equation 3), weighted; n * 2 * window remaps for n frames."""
 
-    def __init__(self, bands: Bands, frame_count: int, window: int, *, robust: bool):
-        """Blend frames of a clip with `window` neighbours to either side."""
+    def __init__(self, bands: Bands, frame_count: int, window: int, *, robust: bool, linked: int | None = None):
+        """Blend frames of a clip with `window` neighbours to either side.
+
+        `linked` is the window whose links are asked for, at least `window` and by default that: a narrower blend
+        reads a part of them.
+        """
         bands.load(linear)
         self._bands = bands
         self._frame_count = frame_count
         self._window = window
+        self._linked = window if linked is None else linked
         self._robust = robust
         self.frame_slots = self.slot_count = 2 * window + 1
 
     def requests(self, target: int) -> list[LinkRequest]:
         """The links that blending frame `target` reads."""
-        return [LinkRequest(target, tuple(window_sources(target, self._window, self._frame_count)))]
+        return [LinkRequest(target, tuple(window_sources(target, self._linked, self._frame_count)))]
 
     def blend(self, target: int, cache: FrameCache, links: Links, blended: wp.array) -> None:
         """Blend frame `target` into `blended`, vec3 (H, W)."""
         device = self._bands.device
         (request,) = self.requests(target)
-        sources = request.sources
+        sources = window_sources(target, self._window, self._frame_count)
+        first = request.sources.index(sources[0]) if sources else 0
         falloffs = [triangle(target, source, self._window) if self._robust else 1.0 for source in sources]
         self._bands.launch(
             linear.blend_window,
@@ -54,7 +60,7 @@ class WindowBlender:
                 cache.slot(target),
                 wp.array([cache.slot(source) for source in sources], dtype=int, device=device),
                 wp.array(falloffs, dtype=float, device=device),
-                links(request),
+                links(request)[first : first + len(sources)],
             ],
             outputs=[blended],
         )

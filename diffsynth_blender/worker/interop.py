@@ -1,9 +1,12 @@
 """torch tensors and Warp arrays over the same memory, on the processor and on CUDA."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import warp as wp
+
+from ..blending.smoother import Smoother
+from ..diffusion.deflicker import Fetch, Smooth
 
 
 def warp_device(device: torch.device) -> str:
@@ -16,5 +19,20 @@ def smooth_tensors(smooth: Callable[[wp.array], wp.array]) -> Callable[[torch.Te
 
     def smoothed(frames: torch.Tensor) -> torch.Tensor:
         return wp.to_torch(smooth(wp.from_torch(frames.contiguous(), dtype=wp.vec3)))
+
+    return smoothed
+
+
+def stream_tensors(smoother: Smoother, targets: Sequence[int] | None = None) -> Smooth:
+    """A smoother as the denoising loop wants it: frames pass through as tensors, one after the other, without copies.
+
+    `targets` are the frames that come out, rising; None for all.
+    """
+
+    def smoothed(fetch: Fetch, window: int) -> Iterator[torch.Tensor]:
+        def frame(index: int) -> wp.array:
+            return wp.from_torch(fetch(index).contiguous(), dtype=wp.vec3)
+
+        yield from map(wp.to_torch, smoother.stream_arrays(frame, window=window, targets=targets))
 
     return smoothed

@@ -6,7 +6,7 @@ Whatever is finished is in the journal, with the latents after every denoising s
 folder goes on where it was stopped, to the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..blending.smoother import Mode, Smoother
-from ..diffusion.deflicker import Deflickering
+from ..diffusion.deflicker import Deflickering, Fetch, Smooth
 from ..diffusion.denoise import FRAME_BATCH, JobInterrupted, StepDone
 from ..diffusion.latents import fixed_noise, independent_noise
 from ..motion.clip import Clip
@@ -35,7 +35,7 @@ from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
 from .devices import choose_device, describe_device
 from .inputs import Inputs, at_result_size, read_inputs, run_hash
-from .interop import smooth_tensors, warp_device
+from .interop import smooth_tensors, stream_tensors, warp_device
 from .measure import measure
 from .pipeline import Pipeline
 from .region_masks import composite
@@ -208,12 +208,29 @@ class Run:
         if wanted is None or smoother is None:
             return None
         return Deflickering(
-            lambda frames: self._smooth(smoother, frames),
+            self._smooth_each(smoother),
             self._pipeline.codec,
+            window=wanted.window,
+            strength=wanted.strength,
+            steps=wanted.steps,
             interval=wanted.interval,
             skip_last=wanted.skip_last,
-            strength=wanted.strength if isinstance(wanted.strength, float) else wanted.strength[0],
         )
+
+    def _smooth_each(self, smoother: Smoother) -> Smooth:
+        """The smoother as the loop wants it, its time counted without that of the VAE in between."""
+        stream = stream_tensors(smoother)
+
+        def smoothed(fetch: Fetch, window: int) -> Iterator[torch.Tensor]:
+            frames = stream(fetch, window)
+            while True:
+                with self._watch.part("deflicker"):
+                    frame = next(frames, None)
+                if frame is None:
+                    return
+                yield frame
+
+        return smoothed
 
     def _smooth(self, smoother: Smoother, frames: torch.Tensor) -> torch.Tensor:
         with self._watch.part("deflicker"):

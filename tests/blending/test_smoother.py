@@ -205,6 +205,48 @@ def test_streaming_fetches_each_frame_once_and_in_order(shot):
     assert fetched == list(range(7))
 
 
+@pytest.mark.parametrize("mode", ["fast", "balanced", "accurate"])
+def test_a_narrower_window_is_a_smoother_of_that_window(shot, mode):
+    """Streaming with a narrower window gives the bits of a smoother that was made with it."""
+    _, clip, guide, frames = shot
+    wide = smoother_of(clip, guide, window=3, mode=mode)
+    for window in (1, 2):
+        narrow = [frame.numpy().copy() for frame in wide.stream_arrays(frames.__getitem__, window=window)]
+        np.testing.assert_array_equal(narrow, smoother_of(clip, guide, window=window, mode=mode).smooth(frames))
+
+
+def test_a_narrower_window_needs_no_links_of_its_own(shot, tmp_path):
+    """In mode "balanced" links are found for the widest window alone."""
+    _, clip, guide, frames = shot
+    smoother = smoother_of(clip, guide, window=3, cache_dir=tmp_path, cache_key="shot")
+    smoother.prepare()
+    kept = sorted(tmp_path.rglob("*.npy"))
+    list(smoother.stream_arrays(frames.__getitem__, window=1))
+    assert sorted(tmp_path.rglob("*.npy")) == kept
+
+
+def test_chosen_frames_come_out_as_from_the_whole_clip(shot):
+    """Only the targets are yielded, and only what they need is fetched, in order."""
+    _, clip, guide, frames = shot
+    smoother = smoother_of(clip, guide, window=1)
+    fetched = []
+
+    def fetch(index):
+        fetched.append(index)
+        return frames[index]
+
+    chosen = [frame.numpy().copy() for frame in smoother.stream_arrays(fetch, targets=(1, 2, 5))]
+    np.testing.assert_array_equal(chosen, smoother.smooth(frames)[[1, 2, 5]])
+    assert fetched == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_wider_window_is_refused(shot):
+    """Links reach as far as the smoother's own window."""
+    _, clip, guide, frames = shot
+    with pytest.raises(ValueError, match="smoother's 2"):
+        next(smoother_of(clip, guide, window=2).stream_arrays(frames.__getitem__, window=3))
+
+
 def test_the_result_does_not_depend_on_the_number_of_threads(shot):
     """One thread or five: the same bits."""
     scene, _, guide, frames = shot
