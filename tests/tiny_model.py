@@ -66,6 +66,9 @@ def make_tiny_model(family: str = "sd15") -> TinyModel:
     """A model of a family, the same at every call."""
     torch.manual_seed(0)
     model = {"sd15": _make_sd15, "sdxl": _make_sdxl, "sd3": _make_sd3}[family]()
+    _attentive(model.network)
+    for net in model.controlnets:
+        _attentive(net)
     for part in (*model.text_encoders, model.vae, model.network, *model.controlnets):
         part.eval().requires_grad_(False)
     return model
@@ -116,6 +119,13 @@ def _speaking(net: Any) -> Any:
         if not parameter.any() and "bias" not in name:
             torch.nn.init.normal_(parameter, std=0.1)
     return net
+
+
+def _attentive(network: Any) -> None:
+    """Fresh attention looks at everything alike and says little; here it chooses, and what it finds matters."""
+    for name, parameter in network.named_parameters():
+        if name.endswith(("to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight")):
+            parameter.data *= 3
 
 
 def _make_vae(**options: Any) -> AutoencoderKL:

@@ -124,7 +124,11 @@ def test_smaller_calls_give_the_same_result(family, split, frames, request):
     model = request.getfixturevalue(family)
     sampler = "flow_euler" if model.family == "sd3" else "ddim"
     expected = run(model, frames, sampler=sampler)
+    rows: list[int] = []
+    hook = model.network.register_forward_hook(lambda *call: rows.append(len(call[-1][0])))
     found = run(model, frames, sampler=sampler, batch_memory=lambda evaluate: evaluate(split))
+    hook.remove()
+    assert max(rows) == (split.frames or 4) * (1 if split.branches_apart else 2)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 

@@ -7,7 +7,7 @@ from ..attention import FrameAttention
 from ..conditioning import ControlInput
 from ..prompt import TextEmbeddings
 from ..regions import RegionPrompts
-from .guidance import Denoiser, GuidedDenoiser, Split
+from .guidance import Denoiser, GuidedDenoiser, Split, smaller_splits
 from .sd3 import SD3Denoiser, encoded_controls
 from .unet import Reference, UNetDenoiser
 
@@ -20,6 +20,7 @@ __all__ = [
     "UNetDenoiser",
     "encoded_controls",
     "make_denoiser",
+    "smaller_splits",
 ]
 
 
@@ -50,7 +51,7 @@ def make_denoiser(
         attention: already attached to the networks that use it.
         regions: likewise.
         reference: a picture that every frame looks at; needs `attention` made with a reference.
-        image_embeds: an IP-Adapter's embeddings (2, images, channels), negative and positive.
+        image_embeds: for an IP-Adapter; see `image_prompt.embed_picture`.
 
     Raises:
         ValueError: the family cannot do what is asked for.

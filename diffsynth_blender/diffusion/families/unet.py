@@ -54,7 +54,7 @@ class UNetDenoiser(GuidedDenoiser):
             attention: attached to the networks that use it.
             regions: attached to the networks that use it.
             reference: what the attention's reference is.
-            image_embeds: an IP-Adapter's embeddings (2, images, channels), negative and positive.
+            image_embeds: for an IP-Adapter, two rows; see `image_prompt.embed_picture`.
 
         Raises:
             ValueError: a U-Net that wants an input which the loop does not have.
