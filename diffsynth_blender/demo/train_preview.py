@@ -16,7 +16,8 @@ from PIL import Image
 from ..diffusion.conditioning import ControlInput
 from ..diffusion.denoise import denoise
 from ..diffusion.families import UNetDenoiser
-from ..diffusion.latents import LatentCodec, fixed_noise
+from ..diffusion.latents import LatentCodec
+from ..diffusion.noise import fixed_noise
 from ..diffusion.prompt import encode_prompts
 from ..diffusion.sampler import Sampler
 from ..models.checkpoint import Checkpoint, CheckpointRequest, load_checkpoint

@@ -256,17 +256,3 @@ class TinyCodec(_Autoencoder):
 def fewer_frames(batch: int) -> list[VaeCall]:
     """Calls with ever fewer frames, from `batch` to 1."""
     return [VaeCall(batch >> halvings) for halvings in range(batch.bit_length())]
-
-
-def fixed_noise(count: int, shape: tuple[int, int, int], *, seed: int) -> torch.Tensor:
-    """One Gaussian latent repeated for all frames (T, C, h, w), float32 on the CPU (DiffSynth, "fixed noise").
-
-    Drawn on the CPU whatever the device, so a seed means the same picture everywhere.
-    """
-    noise = torch.randn((1, *shape), generator=torch.Generator("cpu").manual_seed(seed))
-    return noise.expand(count, -1, -1, -1).clone()
-
-
-def independent_noise(frames: Sequence[int], shape: tuple[int, int, int], *, seed: int) -> torch.Tensor:
-    """Noise (T, C, h, w) drawn for each frame on its own, from the seed and the frame's number: the baseline."""
-    return torch.cat([fixed_noise(1, shape, seed=seed + 1_000_003 * (1 + frame)) for frame in frames])

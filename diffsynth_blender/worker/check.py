@@ -33,7 +33,8 @@ def _check_model() -> int:
     from ..diffusion.conditioning import ControlInput
     from ..diffusion.denoise import denoise
     from ..diffusion.families import UNetDenoiser
-    from ..diffusion.latents import LatentCodec, fixed_noise
+    from ..diffusion.latents import LatentCodec
+    from ..diffusion.noise import fixed_noise
     from ..diffusion.prompt import encode_prompts
     from ..diffusion.sampler import Sampler
     from ..models.checkpoint import CheckpointError, CheckpointRequest, load_checkpoint

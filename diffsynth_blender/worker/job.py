@@ -16,7 +16,7 @@ import torch
 from ..blending.smoother import Mode, Smoother
 from ..diffusion.deflicker import Deflickering, Fetch, Smooth
 from ..diffusion.denoise import FRAME_BATCH, JobInterrupted, StepDone
-from ..diffusion.latents import fixed_noise, independent_noise
+from ..diffusion.noise import fixed_noise, independent_noise
 from ..motion.clip import Clip
 from ..passes.images import to_bytes, write_png
 from ..protocol import (

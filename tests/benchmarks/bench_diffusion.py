@@ -9,7 +9,8 @@ from diffsynth_blender.diffusion.conditioning import ControlInput
 from diffsynth_blender.diffusion.deflicker import Deflickering
 from diffsynth_blender.diffusion.denoise import denoise
 from diffsynth_blender.diffusion.families import UNetDenoiser
-from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
+from diffsynth_blender.diffusion.latents import LatentCodec
+from diffsynth_blender.diffusion.noise import fixed_noise
 from diffsynth_blender.diffusion.prompt import encode_prompts
 from diffsynth_blender.diffusion.sampler import Sampler
 from diffsynth_blender.models.checkpoint import CheckpointRequest, load_checkpoint
@@ -56,7 +57,7 @@ def main() -> None:
     def run(deflicker: Deflickering | None) -> Callable[[], object]:
         def once() -> torch.Tensor:
             sampler = Sampler("ddim", model.scheduler_config, steps=STEPS, strength=1.0)
-            return denoise(denoiser, sampler, sampler.start(None, noise), deflicker=deflicker)
+            return denoise(denoiser, sampler, sampler.start(None, noise), edits=[deflicker] if deflicker else [])
 
         return once
 

@@ -11,7 +11,8 @@ from PIL import Image
 from diffsynth_blender.diffusion.conditioning import ControlInput
 from diffsynth_blender.diffusion.denoise import denoise
 from diffsynth_blender.diffusion.families import UNetDenoiser
-from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
+from diffsynth_blender.diffusion.latents import LatentCodec
+from diffsynth_blender.diffusion.noise import fixed_noise
 from diffsynth_blender.diffusion.prompt import encode_prompts
 from diffsynth_blender.diffusion.sampler import Sampler
 from diffsynth_blender.models.checkpoint import Checkpoint, CheckpointRequest, load_checkpoint

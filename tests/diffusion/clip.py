@@ -8,7 +8,8 @@ import torch
 from diffsynth_blender.diffusion.conditioning import ControlInput
 from diffsynth_blender.diffusion.denoise import denoise
 from diffsynth_blender.diffusion.families import make_denoiser
-from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise
+from diffsynth_blender.diffusion.latents import LatentCodec
+from diffsynth_blender.diffusion.noise import fixed_noise
 from diffsynth_blender.diffusion.prompt import encode_prompts
 from diffsynth_blender.diffusion.sampler import Sampler
 

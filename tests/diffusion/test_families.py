@@ -8,7 +8,7 @@ from diffsynth_blender.diffusion.attention import FrameAttention
 from diffsynth_blender.diffusion.denoise import denoise
 from diffsynth_blender.diffusion.families import Reference, Split, UNetDenoiser, make_denoiser, smaller_splits
 from diffsynth_blender.diffusion.image_prompt import embed_picture
-from diffsynth_blender.diffusion.latents import fixed_noise
+from diffsynth_blender.diffusion.noise import fixed_noise
 from diffsynth_blender.diffusion.prompt import TextEmbeddings, encode_prompts
 from diffsynth_blender.diffusion.regions import RegionPrompts
 from diffsynth_blender.diffusion.sampler import Sampler

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diffsynth_blender.diffusion.latents import LatentCodec, fixed_noise, groups, independent_noise
+from diffsynth_blender.diffusion.latents import LatentCodec, groups
 
 CPU = torch.device("cpu")
 
@@ -33,13 +33,3 @@ def test_encoding_is_deterministic_and_independent_of_the_group(tiny):
     clip = torch.cat([frame] * 6)
     latents = codec.encode(clip)
     assert torch.equal(latents, codec.encode(frame).expand_as(latents))
-
-
-def test_fixed_noise_is_one_noise_and_independent_noise_is_not():
-    """Fixed noise repeats one Gaussian latent; independent noise depends on the frame's number alone."""
-    noise = fixed_noise(5, (4, 8, 8), seed=3)
-    assert torch.equal(noise, noise[:1].expand_as(noise))
-    assert not torch.equal(noise, fixed_noise(5, (4, 8, 8), seed=4))
-    independent = independent_noise((10, 11, 12), (4, 8, 8), seed=3)
-    assert not torch.equal(independent[0], independent[1])
-    assert torch.equal(independent[1:2], independent_noise((11,), (4, 8, 8), seed=3))

@@ -166,6 +166,16 @@ def test_the_quantiles_are_normal():
     assert abs((picked.astype(float) ** 4).mean() - 3) < 0.1
 
 
+def test_fixed_noise_is_one_noise_and_independent_noise_is_not():
+    """Fixed noise repeats one Gaussian latent; independent noise depends on the frame's number alone."""
+    noise = fixed_noise(5, (4, 8, 8), seed=3)
+    assert torch.equal(noise, noise[:1].expand_as(noise))
+    assert not torch.equal(noise, fixed_noise(5, (4, 8, 8), seed=4))
+    independent = independent_noise((10, 11, 12), (4, 8, 8), seed=3)
+    assert not torch.equal(independent[0], independent[1])
+    assert torch.equal(independent[1:2], independent_noise((11,), (4, 8, 8), seed=3))
+
+
 def source(kind="surface", frames=(4, 5, 6), **options):
     if kind == "surface":
         options |= {"points": lambda: (plane((3.0 * frame, 0)) for frame in frames), "factor": FACTOR}
