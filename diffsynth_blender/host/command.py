@@ -32,12 +32,15 @@ from ..protocol import (
     JobCancelledError,
     JobNote,
     JobProgress,
+    Reference,
+    Region,
     Settings,
     change_settings,
     load_job,
     output_path,
     read_journal,
 )
+from ..protocol.looks import DEFAULT_LOOK, LOOKS, apply_look, check_look
 from . import api, movie, properties
 from .capture import CaptureStatus
 from .capture_checks import CaptureError
@@ -195,13 +198,24 @@ def _status(options: argparse.Namespace, cancelled: threading.Event) -> None:
 def _settings(options: argparse.Namespace) -> Settings:
     """The scene's settings, with those from the command line in their place."""
     chosen = getattr(_scene(options), "diffsynth", None)  # absent where the add-on is not registered
-    settings = properties.to_settings(chosen) if chosen else Settings(prompt="")
-    for name in ("prompt", "negative_prompt", "seed", "steps", "strength", "guidance_scale", "model", "device"):
+    settings = properties.incomplete_settings(chosen) if chosen else Settings(prompt="")
+    look = properties.look_name(chosen) if chosen else DEFAULT_LOOK
+    if options.reference is not None:
+        settings = replace(settings, reference=Reference(str(options.reference)))
+    if options.objects:
+        settings = replace(settings, regions=(Region(tuple(options.objects), options.objects_prompt),))
+    if options.model is not None:
+        settings = replace(settings, model=options.model)
+    if options.look is not None:
+        look = options.look
+        settings = apply_look(settings, look)
+    check_look(settings, look)
+    for name in ("prompt", "negative_prompt", "seed", "steps", "strength", "guidance_scale", "device"):
         value = getattr(options, name)
         if value is not None:
             settings = replace(settings, **{name: value})
     if options.window is not None:
-        settings = replace(settings, deflicker=properties.to_deflicker(options.window))
+        settings = replace(settings, deflicker=properties.to_deflicker(options.window, settings.deflicker))
     if not settings.prompt.strip():
         raise BadJobError("the prompt is empty; give --prompt, or set it in the scene")
     return replace(settings, baseline=options.baseline)
@@ -356,6 +370,10 @@ def _add_shot_options(parser: argparse.ArgumentParser) -> None:
     add("--scene", metavar="NAME", help="which scene of the file (default: the current one)")
     add("--frames", type=_frame_range, metavar="A-B", help="scene frames (default: the scene's range)")
     add("--step", type=int, metavar="N", help="stylise every N-th frame")
+    add("--look", choices=tuple(LOOKS), help="what is made of the shot; sets what suits it")
+    add("--reference", type=_folder, metavar="FILE", help="a PNG file whose look is taken over (look image)")
+    add("--objects", nargs="+", metavar="NAME", help="the objects to restyle; the rest stays (look fashion)")
+    add("--objects-prompt", default="", metavar="TEXT", help="what these objects should look like (default: --prompt)")
     add("--prompt", help="what the shot should look like")
     add("--negative-prompt", metavar="TEXT", help="what it should not look like")
     add("--style-strength", dest="strength", type=float, metavar="S", help="above 0 (keep the render) to 1")

@@ -4,8 +4,10 @@ import textwrap
 
 import bpy
 
+from ..protocol.looks import LOOKS
 from . import pump
 from .operators import DIFFSYNTH_OT_cancel, DIFFSYNTH_OT_show_result, DIFFSYNTH_OT_stylise
+from .properties import look_name
 from .strip import find_edit_scene
 from .stylisation import Stylisation
 from .work import Progress, Work
@@ -26,6 +28,8 @@ class DIFFSYNTH_PT_stylise(bpy.types.Panel):
         layout.use_property_decorate = False
         column = layout.column()
         column.enabled = not pump.is_running()
+        column.prop(chosen, "look")
+        _draw_needs(column, chosen)
         _draw_sentence(column, chosen, "prompt")
         column.prop(chosen, "strength")
         column.prop(chosen, "seed")
@@ -72,6 +76,16 @@ class DIFFSYNTH_PT_advanced(bpy.types.Panel):
         window = column.column()
         window.enabled = chosen.use_deflicker
         window.prop(chosen, "window")
+
+
+def _draw_needs(layout: bpy.types.UILayout, chosen: bpy.types.PropertyGroup) -> None:
+    """What the chosen look cannot do without."""
+    needs = LOOKS[look_name(chosen)].needs
+    if "reference" in needs:
+        layout.prop(chosen, "reference_image")
+    if "regions" in needs:
+        layout.prop(chosen, "region")
+        _draw_sentence(layout, chosen, "region_prompt")
 
 
 def _draw_sentence(layout: bpy.types.UILayout, owner: bpy.types.PropertyGroup, name: str) -> None:

@@ -3,16 +3,43 @@
 State of a running job is not here (see `pump.py`): it must be neither saved nor undone.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from ..protocol import BadJobError, Control, Deflicker, Settings
+from ..protocol import BadJobError, Control, Deflicker, Reference, Settings
+from ..protocol.looks import DEFAULT_LOOK, LOOKS, apply_look, check_look
+from . import look_choice
 
 
 class DiffsynthSettings(bpy.types.PropertyGroup):
     """How a shot is stylised; reachable as `scene.diffsynth`."""
+
+    look: EnumProperty(
+        name="Look",
+        description="What is made of the shot; choosing one sets the values below that suit it",
+        items=tuple((look.name.upper(), look.label, look.description) for look in LOOKS.values()),
+        default=DEFAULT_LOOK.upper(),
+        update=lambda chosen, context: look_choice.fill_in(chosen),
+    )
+    reference_image: StringProperty(
+        name="Reference Picture",
+        description="A PNG file whose look is taken over",
+        default="",
+        subtype="FILE_PATH",
+    )
+    region: PointerProperty(
+        name="Restyled Objects",
+        description="Collection of the objects to restyle, those of its child collections too; the rest stays",
+        type=bpy.types.Collection,
+    )
+    region_prompt: StringProperty(
+        name="Prompt for the Objects",
+        description="What the chosen objects should look like; left empty, the prompt of the whole shot",
+        default="",
+    )
 
     prompt: StringProperty(
         name="Prompt",
@@ -75,6 +102,7 @@ class DiffsynthSettings(bpy.types.PropertyGroup):
             ("FOLDER", "Folder", "A model of yours on disk, in the layout of the diffusers library"),
         ),
         default="DEMO",
+        update=lambda chosen, context: look_choice.change_model(chosen),
     )
     model_folder: StringProperty(
         name="Model Folder",
@@ -134,11 +162,34 @@ class DiffsynthSettings(bpy.types.PropertyGroup):
 
 def to_settings(chosen: DiffsynthSettings) -> Settings:
     """The part of job.json that the artist chooses. Raises BadJobError when a choice is incomplete."""
-    return Settings(
+    settings = incomplete_settings(chosen)
+    check_look(settings, look_name(chosen))
+    return settings
+
+
+def look_name(chosen: DiffsynthSettings) -> str:
+    """The look as scripts call it."""
+    return chosen.look.lower()
+
+
+def incomplete_settings(chosen: DiffsynthSettings) -> Settings:
+    """As `to_settings`, where a command line may yet add what the look needs."""
+    look = LOOKS[look_name(chosen)]
+    wanted = Settings(
         prompt=chosen.prompt,
         negative_prompt=chosen.negative_prompt,
         model=_model(chosen),
         seed=chosen.seed,
+        reference=to_reference(chosen.reference_image) if "reference" in look.needs else None,
+        regions=look_choice.regions(chosen) if "regions" in look.needs else (),
+        device=chosen.device.lower(),
+    )
+    wanted = apply_look(wanted, look.name)
+    deflicker = wanted.deflicker or Deflicker()
+    # Depth and normals have a value of their own in the panel; what else the look follows comes after them.
+    others = tuple(control for control in wanted.controls if control.kind not in ("depth", "normal"))
+    return replace(
+        wanted,
         steps=chosen.steps,
         # Rounded because properties are 32-bit: 0.8 would be stored as 0.800000011920929 in job.json.
         strength=round(chosen.strength, 6),
@@ -147,15 +198,20 @@ def to_settings(chosen: DiffsynthSettings) -> Settings:
             Control(kind=kind, scale=round(scale, 6))
             for kind, scale in (("depth", chosen.depth_scale), ("normal", chosen.normal_scale))
             if scale > 0
-        ),
-        deflicker=to_deflicker(chosen.window if chosen.use_deflicker else 0),
-        device=chosen.device.lower(),
+        )
+        + others,
+        deflicker=to_deflicker(chosen.window if chosen.use_deflicker else 0, deflicker),
     )
 
 
-def to_deflicker(window: int) -> Deflicker | None:
-    """Deflickering over so many neighbours on either side; none without neighbours."""
-    return Deflicker(window=window) if window else None
+def to_deflicker(window: int, base: Deflicker | None) -> Deflicker | None:
+    """Deflickering over so many neighbours on either side, else as `base`; none without neighbours."""
+    return replace(base or Deflicker(), window=window) if window else None
+
+
+def to_reference(path: str) -> Reference | None:
+    """The reference picture at a path as Blender writes it; none without a path."""
+    return Reference(str(Path(bpy.path.abspath(path)).resolve())) if path else None
 
 
 def frame_range(scene: bpy.types.Scene) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from diffsynth_blender.host import addon, command, strip
-from diffsynth_blender.protocol import Settings, load_job, output_path
+from diffsynth_blender.protocol import Reference, Region, Settings, load_job, output_path
+from diffsynth_blender.protocol.looks import apply_look
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker
 from tests.host.test_strip import read_png
@@ -103,6 +105,28 @@ def test_scene_settings_are_the_defaults(shot, registered, tmp_path):
     settings = load_job(tmp_path / "job").settings
     assert (settings.prompt, settings.seed, settings.deflicker.window) == ("watercolour", 3, 2)
     assert settings.strength == Settings(prompt="").strength
+
+
+def test_a_look_and_what_it_needs(shot, tmp_path, capfd):
+    """--look sets what suits it, other options count more; a look without its objects is refused before the render."""
+    arguments = ["export-job", "--prompt", "silk", "--output", str(tmp_path / "job"), "--look", "fashion"]
+    assert command.run(arguments) == 2
+    assert "needs the objects to restyle" in capfd.readouterr().err
+    assert not (tmp_path / "job").exists()
+    chosen = ["--objects", "Cube", "Floor", "--objects-prompt", "gold", "--steps", "9", "--window", "1"]
+    assert command.run([*arguments, *chosen, "--frames", "5"]) == 0
+    settings = load_job(tmp_path / "job").settings
+    assert settings.regions == (Region(("Cube", "Floor"), "gold"),) and settings.keep_rest
+    assert (settings.steps, settings.deflicker.window, settings.deflicker.skip_last) == (9, 1, 1)
+
+
+def test_a_reference_picture(shot, tmp_path):
+    """--reference is an absolute path in the job, whatever folder the command runs in."""
+    arguments = ["--prompt", "oil", "--look", "image", "--reference", str(tmp_path / "look.png"), "--frames", "5"]
+    assert command.run(["export-job", "--output", str(tmp_path / "job"), *arguments]) == 0
+    settings = load_job(tmp_path / "job").settings
+    assert settings == apply_look(replace(settings, strength=0.9), "image")
+    assert settings.reference == Reference(str(tmp_path / "look.png"))
 
 
 def test_export_resume_status(shot, tmp_path, capfd):

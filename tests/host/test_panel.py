@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 import bpy
 import pytest
@@ -11,7 +12,8 @@ from diffsynth_blender.host.capture_checks import CaptureError
 from diffsynth_blender.host.child import ChildCapture
 from diffsynth_blender.host.stylisation import Stylisation
 from diffsynth_blender.host.work import STAGE_NAMES, Progress
-from diffsynth_blender.protocol import STAGES, BadJobError, Settings, load_job, output_path
+from diffsynth_blender.protocol import STAGES, BadJobError, Region, Settings, load_job, output_path
+from diffsynth_blender.protocol.looks import apply_look
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker
 from tests.host.test_command import source_times
@@ -72,6 +74,51 @@ def test_choices_reach_the_job(scene, tmp_path):
     assert {name: getattr(settings, name) for name in values} == values
     assert (settings.model, settings.device, settings.deflicker) == (str(tmp_path), "cpu", None)
     assert [(control.kind, control.scale) for control in settings.controls] == [("normal", 0.25)]
+
+
+def test_a_look_sets_what_suits_it(scene, tmp_path):
+    """Strength, guidance, controls and window follow the look; what was set afterwards counts."""
+    chosen = scene.diffsynth
+    chosen.look, chosen.reference_image = "IMAGE", str(tmp_path / "look.png")
+    settings = properties.to_settings(chosen)
+    assert settings == apply_look(replace(Settings(prompt=""), reference=settings.reference), "image")
+    assert settings.reference.image == str(tmp_path / "look.png")
+    chosen.strength, chosen.window, chosen.depth_scale = 0.25, 2, 0.0
+    changed = properties.to_settings(chosen)
+    assert (changed.strength, changed.deflicker.window, changed.attention) == (0.25, 2, settings.attention)
+    assert [control.kind for control in changed.controls] == ["normal"]
+
+
+def test_another_model_changes_what_nobody_chose(scene, tmp_path):
+    """A model of one's own wants other values than the demo model; those that the artist set stay."""
+    chosen = scene.diffsynth
+    chosen.look, chosen.steps = "TEXT", 33
+    chosen.model, chosen.model_folder = "FOLDER", str(tmp_path)
+    settings = properties.to_settings(chosen)
+    assert settings == replace(apply_look(Settings(prompt="", model=str(tmp_path)), "text"), steps=33)
+    assert [control.kind for control in settings.controls] == ["depth", "softedge"]
+    chosen.model = "DEMO"
+    assert properties.to_settings(chosen) == replace(apply_look(Settings(prompt=""), "text"), steps=33)
+
+
+def test_looks_ask_for_what_they_need(scene):
+    """A look without its picture or its objects is an incomplete choice."""
+    chosen = scene.diffsynth
+    chosen.look = "IMAGE"
+    with pytest.raises(BadJobError, match="needs a reference picture"):
+        properties.to_settings(chosen)
+    chosen.look = "FASHION"
+    with pytest.raises(BadJobError, match="needs the objects to restyle"):
+        properties.to_settings(chosen)
+    chosen.region = clothes = bpy.data.collections.new("Clothes")
+    with pytest.raises(BadJobError, match="'Clothes' has no object that is rendered"):
+        properties.to_settings(chosen)
+    shown = next(object for object in scene.objects if object.type == "MESH")
+    clothes.objects.link(shown)
+    clothes.objects.link(scene.camera)
+    chosen.region_prompt = "gold"
+    settings = properties.to_settings(chosen)
+    assert settings.regions == (Region((shown.name,), "gold"),) and settings.keep_rest
 
 
 def test_every_property_and_button_has_a_tooltip(scene):
