@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-NEGATIVE, POSITIVE = 0, 1
-"""The guidance branches. Without guidance only the positive one is evaluated."""
+from .conditioning import NEGATIVE, POSITIVE
 
 
 @dataclass(frozen=True)

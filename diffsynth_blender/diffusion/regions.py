@@ -12,7 +12,8 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .attention_batch import POSITIVE, LatentSize, NetworkBatch, network_batch
+from .attention_batch import LatentSize, NetworkBatch, network_batch
+from .conditioning import POSITIVE
 
 
 class RegionPrompts:
