@@ -52,7 +52,11 @@ class ColourHold:
         self._source = ColourStatistics.of(source)
         self._strength = strength
 
-    def change(self, x0: torch.Tensor) -> torch.Tensor:
+    def at(self, step: int, step_count: int) -> bool:
+        """At every step, unless the strength is 0."""
+        return self._strength > 0
+
+    def apply(self, x0: torch.Tensor, step: int = 0, step_count: int = 1) -> torch.Tensor:
         """What must be added to the x0 (T, C, h, w) of all frames, on its device and in float32.
 
         A frame's x0 becomes `(x0 - mean) gain + mean + shift`: the gain brings its spread's ratio to the source's to

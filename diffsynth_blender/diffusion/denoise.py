@@ -1,7 +1,7 @@
 """The denoising loop over all frames of a clip, written out.
 
-Each step predicts every frame, optionally deflickers the predicted x0 of the whole clip, and lets the scheduler make
-the step. The scheduler owns timesteps and sigmas; nothing here is random. The latents of the clip stay where they are,
+Each step predicts every frame, lets the predicted x0 of the whole clip be edited, which is where the deflickering is,
+and lets the scheduler make the step. The scheduler owns timesteps and sigmas; nothing here is random. The latents of the clip stay where they are,
 on the CPU; only a window of frames at a time goes to the model's device.
 """
 
@@ -39,20 +39,13 @@ class JobInterrupted(Exception):
     """The caller asked the loop to stop (see `should_stop`)."""
 
 
-class Deflicker(Protocol):
-    """What makes the predicted x0 of all frames agree; see `deflicker.Deflickering`."""
+class X0Edit(Protocol):
+    """What changes the predicted x0 of all frames: `deflicker.Deflickering`, `colour.ColourHold`."""
 
     def at(self, step: int, step_count: int) -> bool:
-        """Whether step 0..step_count-1 is deflickered."""
+        """Whether there is anything to do in step 0..step_count-1."""
 
     def apply(self, x0: torch.Tensor, step: int, step_count: int) -> torch.Tensor:
-        """What must be added to the x0 (T, C, h, w) of all frames."""
-
-
-class ColourHold(Protocol):
-    """What takes the drift of colours out of the predicted x0; see `colour.ColourHold`."""
-
-    def change(self, x0: torch.Tensor) -> torch.Tensor:
         """What must be added to the x0 (T, C, h, w) of all frames."""
 
 
@@ -68,8 +61,7 @@ def denoise(
     latents: torch.Tensor,
     *,
     windows: Sequence[Window] | None = None,
-    deflicker: Deflicker | None = None,
-    colours: ColourHold | None = None,
+    edits: Sequence[X0Edit] = (),
     first_step: int = 0,
     fresh_noise: Callable[[int], torch.Tensor] | None = None,
     batch_memory: Callable[[Callable[[Split], torch.Tensor]], torch.Tensor] = whole,
@@ -83,8 +75,8 @@ def denoise(
         sampler: the run; for a `first_step` above 0 its state is restored.
         latents: (T, C, h, w) float32 as they enter the first step, from `Sampler.start` or `StepDone`.
         windows: which frames are evaluated together; None for groups of `FRAME_BATCH`.
-        deflicker: how the predicted x0 is made to agree between frames; None leaves each frame as it is.
-        colours: holds the colour statistics of the predicted x0; None leaves them as they are.
+        edits: what changes the predicted x0 in each step, one after the other; without any, each frame is left as the
+            model wants it.
         first_step: step to go on from, when `latents` are those after step `first_step - 1`.
         fresh_noise: step → (T, C, h, w), the noise that `Sampler.needs_fresh` samplers inject.
         batch_memory: calls an evaluation with the split that memory allows.
@@ -111,14 +103,13 @@ def denoise(
             frames = window.frames
             part = batch_memory(lambda split: denoiser(x_t[frames], timestep, frames, progress, split))  # noqa: B023
             window.add(output, part.to(latents.device))
-        if colours is not None or (deflicker is not None and deflicker.at(step, count)):
+        todo = [edit for edit in edits if edit.at(step, count)]
+        if todo:
             level = sampler.level(step)
             x0 = x0_from_output(output, latents, level, kind)
             change = torch.zeros_like(x0)
-            if deflicker is not None and deflicker.at(step, count):
-                change = deflicker.apply(x0, step, count)
-            if colours is not None:
-                change = change + colours.change(x0 + change)
+            for edit in todo:
+                change = change + edit.apply(x0 + change, step, count)
             output = output + output_change(change, level, kind)
         fresh = fresh_noise(step) if sampler.needs_fresh and fresh_noise is not None and step < count - 1 else None
         latents = sampler.advance(output, step, latents, fresh)

@@ -36,10 +36,10 @@ def test_an_identity_smoother_leaves_the_trajectory_unchanged(tiny, frames, samp
     plain, smoothed = [], []
     run(tiny, frames, sampler=sampler, on_step=lambda done: plain.append(done.latents))
     same, darker = steadied(tiny, torch.clone), steadied(tiny, lambda clip: clip * 0.5)
-    run(tiny, frames, sampler=sampler, deflicker=same, on_step=lambda done: smoothed.append(done.latents))
+    run(tiny, frames, sampler=sampler, edits=[same], on_step=lambda done: smoothed.append(done.latents))
     assert len(plain) == 4
     assert all(torch.equal(a, b) for a, b in zip(plain, smoothed, strict=True))
-    assert not torch.allclose(plain[-1], run(tiny, frames, sampler=sampler, deflicker=darker), atol=1e-2)
+    assert not torch.allclose(plain[-1], run(tiny, frames, sampler=sampler, edits=[darker]), atol=1e-2)
 
 
 @pytest.mark.parametrize("family", ["tiny", "tiny_sdxl", "tiny_sd3"])
@@ -49,8 +49,8 @@ def test_deflickering_goes_with_every_family(family, frames, request):
     sampler = "flow_euler" if model.family == "sd3" else "ddim"
     plain = run(model, frames, sampler=sampler)
     assert torch.isfinite(plain).all()
-    assert torch.equal(plain, run(model, frames, sampler=sampler, deflicker=steadied(model, torch.clone)))
-    darker = run(model, frames, sampler=sampler, deflicker=steadied(model, lambda clip: clip * 0.5))
+    assert torch.equal(plain, run(model, frames, sampler=sampler, edits=[steadied(model, torch.clone)]))
+    darker = run(model, frames, sampler=sampler, edits=[steadied(model, lambda clip: clip * 0.5)])
     assert not torch.allclose(plain, darker, atol=1e-3)
 
 
@@ -58,8 +58,8 @@ def test_held_colours_see_the_deflickered_x0(tiny, frames):
     """Colours are held after deflickering, in the same step; strength 0 leaves every bit."""
     source = make_codec(tiny).encode(frames)
     plain = run(tiny, frames)
-    assert torch.equal(plain, run(tiny, frames, colours=ColourHold(source, 0.0)))
-    assert not torch.equal(plain, run(tiny, frames, colours=ColourHold(source, 1.0)))
+    assert torch.equal(plain, run(tiny, frames, edits=[ColourHold(source, 0.0)]))
+    assert not torch.equal(plain, run(tiny, frames, edits=[ColourHold(source, 1.0)]))
 
 
 def test_a_static_clip_comes_out_as_identical_frames(tiny, frames):
@@ -68,7 +68,7 @@ def test_a_static_clip_comes_out_as_identical_frames(tiny, frames):
     images = control_images(1, 0).repeat(COUNT, 1, 1, 1)
     controls = [type(c)(c.net, images, c.scale) for c in controls_of(tiny, COUNT)]
     mean = steadied(tiny, lambda clip: clip.mean(0, keepdim=True).expand_as(clip))
-    latents = run(tiny, clip, controls=controls, deflicker=mean)
+    latents = run(tiny, clip, controls=controls, edits=[mean])
     result = (make_codec(tiny).decode(latents) * 255).round()
     assert torch.equal(result, result[:1].expand_as(result))
 
@@ -78,13 +78,13 @@ def test_going_on_from_any_step_equals_running_through(tiny, frames, sampler):
     """Latents and the sampler's state, kept after a step and handed back in, continue to the same bits."""
     steps = []
     deflicker = steadied(tiny, lambda clip: clip * 0.9)
-    whole = run(tiny, frames, sampler=sampler, deflicker=deflicker, on_step=steps.append)
+    whole = run(tiny, frames, sampler=sampler, edits=[deflicker], on_step=steps.append)
     for done in steps[:-1]:
         resumed = run(
             tiny,
             frames,
             sampler=sampler,
-            deflicker=deflicker,
+            edits=[deflicker],
             latents=done.latents,
             state=done.state,
             first_step=done.step + 1,

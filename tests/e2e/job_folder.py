@@ -1,5 +1,6 @@
 """A job folder as the host writes it, of a scene whose passes are known in closed form: no Blender needed."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import OpenEXR
 from PIL import Image
 
-from diffsynth_blender.protocol import Camera, Deflicker, Job, Settings, Shot, save_job
+from diffsynth_blender.protocol import Camera, Deflicker, Job, Settings, Shot, load_job, save_job
+from diffsynth_blender.protocol.cryptomatte import object_id
 from diffsynth_blender.protocol.objects import save_objects
 from tests.reference.scene import BACKGROUND_DEPTH, Scene, demo_scene
 
@@ -20,6 +22,15 @@ CHANNELS = {
 }
 
 
+OBJECTS = {17: "ground", -42: "card", 99: "sign"}
+"""Names of the demo scene's objects by the ids they have there; in the files they have the names' ids, as in Blender."""
+
+
+def file_id(id: int) -> int:
+    """Bits of an object's id in the files."""
+    return object_id(OBJECTS[id]) if id in OBJECTS else id & 0xFFFFFFFF
+
+
 def write_passes(path: Path, scene: Scene, frame: int, *, leave_out: str = "", nan_in: str = "") -> None:
     """Write the exact passes of a frame as an EXR file, or one that lacks a pass or holds a NaN."""
     passes = scene.passes(frame)
@@ -28,7 +39,7 @@ def write_passes(path: Path, scene: Scene, frame: int, *, leave_out: str = "", n
         "normal": passes.normal,
         "vector": passes.vector,
         "position": passes.position,
-        "object": passes.object_id.view(np.float32)[..., None],
+        "object": _named(passes.object_id).view(np.float32)[..., None],
     }
     if nan_in:
         values[nan_in] = values[nan_in].copy()
@@ -41,6 +52,25 @@ def write_passes(path: Path, scene: Scene, frame: int, *, leave_out: str = "", n
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, planes).write(str(path))
+
+
+def _named(ids: np.ndarray) -> np.ndarray:
+    named = ids.astype(np.int64)
+    for id in np.unique(ids).tolist():
+        named[ids == id] = file_id(id)
+    return named.astype(np.uint32)
+
+
+def without_passes(job_dir: Path) -> Job:
+    """Make a job one of footage: plain frames without passes."""
+    job = load_job(job_dir)
+    footage = replace(
+        job.shot, passes=None, pass_frames=(), channels={}, background_depth=0.0, cameras=(), objects=None
+    )
+    job = replace(job, shot=footage)
+    save_job(job, job_dir)
+    shutil.rmtree(job_dir / "passes")
+    return job
 
 
 def write_job_folder(
@@ -89,6 +119,6 @@ def write_job_folder(
         picture = np.rint(scene.picture(frame, samples=2) * 255).astype(np.uint8)
         Image.fromarray(picture).save(shot.source_path(job_dir, frame))
         write_passes(shot.passes_path(job_dir, frame), scene, frame)
-        matrices = {id & 0xFFFFFFFF: tuple(map(tuple, pose.tolist())) for id, pose in scene.objects(frame).items()}
+        matrices = {file_id(id): tuple(map(tuple, pose.tolist())) for id, pose in scene.objects(frame).items()}
         save_objects(matrices, shot.objects_path(job_dir, frame))
     return job
