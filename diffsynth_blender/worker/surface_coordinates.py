@@ -19,6 +19,14 @@ BACKGROUND = 0
 NAMELESS = 1
 """Id of foreground without one, as in the motion fields."""
 
+LEAST_FACING = 0.25
+"""Cosine, at least, of the angle at which a surface is taken to be seen.
+
+Larger cells where surfaces are slanted keep noise from being lost between the samples: on the ground of a shot of rigid
+objects, 384x256 px, it correlates along the motion over 1, 5 and 15 frames by 0.49, 0.43, 0.40 without, by 0.58, 0.51,
+0.41 with 0.25, by 0.57, 0.50, 0.40 with 0.03.
+"""
+
 
 @dataclass(frozen=True)
 class ShotView:
@@ -77,12 +85,21 @@ def residuals(frame: FrameView, before: FrameView, id: int, shot: ShotView) -> t
     return mine, np.where(np.isnan(distance), np.inf, distance)
 
 
-def pixel_size(depth: np.ndarray, camera: CameraLike, shot: ShotView) -> np.ndarray:
-    """World size of a pixel at planar depths of any shape, the mean of its width and its height."""
-    screen = view_from_screen(camera, shot.width, shot.height, shot.sample_offset)
-    lens = np.asarray(camera.projection, np.float64)[3]
+def pixel_size(frame: FrameView, shot: ShotView) -> np.ndarray:
+    """World size of each pixel on the surface that it shows, (H, W): the square root of the area.
+
+    Surfaces seen at an angle of less than 15 degrees count as if at 15, those without a normal as if seen straight on.
+    """
+    screen, lens = _screen_and_lens(frame.camera, shot)
     side = np.sqrt(np.linalg.norm(screen[:3, 0]) * np.linalg.norm(screen[:3, 1]))
-    return side * np.abs(lens[3] - lens[2] * depth.astype(np.float64))
+    straight = side * np.abs(lens[3] - lens[2] * frame.passes.depth.astype(np.float64))
+    rays, axis = _rays(frame.camera, shot), np.asarray(frame.camera.world_to_camera, np.float64)[2, :3]
+    normal = frame.passes.normal
+    # What a pixel covers on the picture's plane, a surface covers as much more as its normal faces the ray less.
+    plane = np.abs(rays @ (axis / np.linalg.norm(axis)))
+    surface = np.abs((rays * normal).sum(-1)) / np.maximum(np.linalg.norm(normal, axis=-1), 1e-12)
+    ratio = plane / np.maximum(surface, LEAST_FACING * np.linalg.norm(rays, axis=-1))
+    return np.where(normal.any(-1), straight * np.sqrt(ratio), straight)
 
 
 def background_points(camera: CameraLike, shot: ShotView) -> tuple[np.ndarray, np.ndarray]:
@@ -91,19 +108,32 @@ def background_points(camera: CameraLike, shot: ShotView) -> tuple[np.ndarray, n
     The direction of its ray in the world, of length 1. An orthographic camera sees one direction everywhere: for it
     the background stays where it is on the screen, as it does in the motion fields.
     """
-    y, x = np.mgrid[: shot.height, : shot.width].astype(np.float64)
-    lens = np.asarray(camera.projection, np.float64)[3]
-    if lens[3] == 1.0 and lens[2] == 0.0:
+    screen, lens = _screen_and_lens(camera, shot)
+    if _is_orthographic(lens):
+        y, x = np.mgrid[: shot.height, : shot.width].astype(np.float64)
         return np.stack([x, y, np.zeros_like(x)], axis=-1), np.ones_like(x)
+    rays = _rays(camera, shot)
+    length = np.linalg.norm(rays, axis=-1)
+    # At depth 1, where the picture's plane is. Seen at an angle, a pixel of it is shorter on the sphere of directions.
+    area = np.linalg.norm(screen[:3, 0]) * np.linalg.norm(screen[:3, 1]) * (lens[3] - lens[2]) ** 2
+    return rays / length[..., None], np.sqrt(area / length) / length
+
+
+def _rays(camera: CameraLike, shot: ShotView) -> np.ndarray:
+    """For each pixel the way in the world from what it sees at depth 0 to what it sees at depth 1, (H, W, 3)."""
+    screen, lens = _screen_and_lens(camera, shot)
+    y, x = np.mgrid[: shot.height, : shot.width].astype(np.float64)
+    # w times x and y grows by this over one unit of depth.
+    w = -lens[2]
+    rays = np.stack([x * w, y * w, np.ones_like(x)], axis=-1) @ screen[:3, :3].T
+    return rays @ np.asarray(camera.world_to_camera, np.float64)[:3, :3]
+
+
+def _is_orthographic(lens: np.ndarray) -> bool:
+    return lens[2] == 0.0
+
+
+def _screen_and_lens(camera: CameraLike, shot: ShotView) -> tuple[np.ndarray, np.ndarray]:
+    """`view_from_screen`, and the row of the projection that gives w: lens[3] - lens[2] depth."""
     screen = view_from_screen(camera, shot.width, shot.height, shot.sample_offset)
-    w = lens[3] - lens[2]
-    ones = np.ones_like(x)
-    # From the point that the camera sees at depth 0 everywhere, its own place, to depth 1.
-    rays = np.stack([x * w, y * w, ones], axis=-1) @ screen[:3, :3].T
-    length = np.linalg.norm(rays, axis=-1, keepdims=True)
-    turn = np.asarray(camera.world_to_camera, np.float64)[:3, :3]
-    # Seen at an angle, a pixel of the picture's plane is shorter on the sphere of directions.
-    side = np.linalg.norm(screen[:3, 0]) * np.linalg.norm(screen[:3, 1]) * w**2
-    slant = np.abs(rays[..., 2:] / length)
-    size = np.sqrt(side * slant[..., 0]) / length[..., 0]
-    return rays / length @ turn, size
+    return screen, np.asarray(camera.projection, np.float64)[3]

@@ -85,7 +85,7 @@ class _Walk:
 
     def go_to(self, index: int, view: FrameView) -> SurfacePoints:
         """The points of the next frame."""
-        size = pixel_size(view.passes.depth, view.camera, self._shot)
+        size = pixel_size(view, self._shot)
         # New coordinates are the world's at this frame; the frame is part of the name, as others had them before.
         position = view.passes.position.astype(np.float64)
         label = label_of(view.id, index + 1)

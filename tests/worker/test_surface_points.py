@@ -84,11 +84,17 @@ def test_coordinates_have_the_worlds_scale():
 
 
 @pytest.mark.parametrize("projection", [lens(WIDTH, HEIGHT), lens(WIDTH, HEIGHT, 3.0), box(WIDTH, HEIGHT, 2.5)])
-def test_the_footprint_is_the_distance_between_pixels(projection):
-    """On a wall that is seen straight on, a pixel is as large as the way to the next one."""
-    (points, *_) = points_of(wall_and(projection=projection))
-    steps = np.linalg.norm(np.diff(points.position, axis=1), axis=-1)
-    np.testing.assert_allclose(points.footprint[:, 1:], steps, rtol=1e-4)
+@pytest.mark.parametrize("slant", [0.0, 0.9])
+def test_the_footprint_is_the_root_of_a_pixels_area(projection, slant):
+    """A pixel is as large as the area between it and the next ones on the wall that it shows, straight on or not."""
+    card = Rectangle(2, (9.0, 9.0), lambda frame: move(0, 0, -5) @ turn("y", slant), waves(2))
+    (points, *_) = points_of(wall_and(card, projection=projection))
+    across = (points.position[1:-1, 2:] - points.position[1:-1, :-2]) / 2
+    down = (points.position[2:, 1:-1] - points.position[:-2, 1:-1]) / 2
+    area = np.linalg.norm(np.cross(across, down), axis=-1)
+    inside = points.object[1:-1, 2:] == points.object[1:-1, :-2]
+    assert inside.mean() > 0.9
+    np.testing.assert_allclose(points.footprint[1:-1, 1:-1][inside] ** 2, area[inside], rtol=0.01)
 
 
 def test_the_background_is_a_direction():
