@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+import warp as wp
 
+from ..bands import Bands
+from . import enlarge_kernels
 from .exr import ExactPasses
-
-STEP = 0.02
-"""How far neighbours of one object may lie off each other's tangent plane, as a share of the depth, to be one surface.
-Depths alone would not tell: towards the horizon a ground's differ by half from pixel to pixel."""
 
 
 def enlarge_passes(passes: ExactPasses, factor: int) -> ExactPasses:
@@ -21,51 +22,32 @@ def enlarge_passes(passes: ExactPasses, factor: int) -> ExactPasses:
     if factor == 1:
         return passes
     height, width = passes.depth.shape
-    around = _Around(passes, _axis(height, factor), _axis(width, factor))
-    # Where there is no depth to divide by, plain interpolation.
-    depth = np.where(passes.depth > 0.0, passes.depth, 1.0).astype(np.float64)
-    inverse = around.interpolate(1.0 / depth)
-    position = around.interpolate(passes.position / depth[..., None]) / inverse[..., None]
+    shape = (height * factor, width * factor)
+    small = enlarge_kernels.Planes()
+    large = enlarge_kernels.Planes()
+    for name, kind in (
+        ("depth", wp.float32),
+        ("object_id", wp.int32),
+        ("normal", wp.vec3),
+        ("position", wp.vec3),
+        ("vector", wp.vec4),
+    ):
+        plane = np.ascontiguousarray(getattr(passes, name))
+        setattr(small, name, wp.array(plane, dtype=kind, device="cpu", copy=False))
+        setattr(large, name, wp.empty(shape, dtype=kind, device="cpu"))
+    _bands().launch(enlarge_kernels.enlarge, shape, [small, factor], [large])
     return ExactPasses(
-        depth=np.where(around.nearest(passes.depth) > 0.0, 1.0 / inverse, 0.0).astype(np.float32),
-        normal=around.interpolate(passes.normal).astype(np.float32),
-        vector=(around.interpolate(passes.vector) * factor).astype(np.float32),
-        position=position.astype(np.float32),
-        object_id=around.nearest(passes.object_id),
+        depth=large.depth.numpy(),
+        normal=large.normal.numpy(),
+        vector=large.vector.numpy(),
+        position=large.position.numpy(),
+        object_id=large.object_id.numpy(),
     )
 
 
-def _axis(length: int, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each place of the larger axis: the places before and after it, and the share of the one after."""
-    place = np.clip((np.arange(length * factor) + 0.5) / factor - 0.5, 0, length - 1)
-    low = np.minimum(place.astype(np.intp), max(length - 2, 0))
-    return low, np.minimum(low + 1, length - 1), place - low
-
-
-class _Around:
-    """The four pixels around each pixel of the larger frame, with weights that add up to one."""
-
-    def __init__(self, passes: ExactPasses, rows: tuple, columns: tuple) -> None:
-        self._nearest = np.ix_(*(np.where(share < 0.5, low, high) for low, high, share in (rows, columns)))
-        id_here, reach = self.nearest(passes.object_id), STEP * np.abs(self.nearest(passes.depth))
-        position, normal = self.nearest(passes.position), self.nearest(passes.normal)
-        self._places = []
-        weights = []
-        for y, y_share in ((rows[0], 1 - rows[2]), (rows[1], rows[2])):
-            for x, x_share in ((columns[0], 1 - columns[2]), (columns[1], columns[2])):
-                place = np.ix_(y, x)
-                same = passes.object_id[place] == id_here
-                off_plane = np.abs(((passes.position[place] - position) * normal).sum(-1))
-                self._places.append(place)
-                weights.append(np.outer(y_share, x_share) * (same & (off_plane <= reach)))
-        # The nearest pixel always counts, with a quarter or more.
-        self._weights = np.stack(weights) / np.sum(weights, axis=0)
-
-    def nearest(self, plane: np.ndarray) -> np.ndarray:
-        """Return what the nearest pixel holds."""
-        return plane[self._nearest]
-
-    def interpolate(self, values: np.ndarray) -> np.ndarray:
-        """Return float64 values between those of one surface, shape (H', W') or (H', W', C)."""
-        spread = (slice(None), slice(None), *(None,) * (values.ndim - 2))
-        return sum(weight[spread] * values[place] for weight, place in zip(self._weights, self._places, strict=True))
+@lru_cache(1)
+def _bands() -> Bands:
+    # Passes are read on the host, whatever device works on them afterwards.
+    bands = Bands("cpu")
+    bands.load(enlarge_kernels)
+    return bands

@@ -37,7 +37,7 @@ def control_makers(
         BadJobError: a control cannot be made of what there is; names the setting.
         ModelMissingError: an annotator's weights or packages are not there.
     """
-    makers = {}
+    makers: dict[str, ControlMaker] = {}
     for place, control in enumerate(job.settings.controls):
         key = f"settings.controls[{place}]"
         if control.kind == "tile":
