@@ -71,9 +71,21 @@ class Bands:
         outputs: list,
         *,
         rows_per_band: int = ROWS_PER_BAND,
+        whole_rows: bool = False,
     ) -> None:
-        """Launch `kernel(first_row, *inputs, *outputs)` on every pixel of a frame, (H, W)."""
+        """Launch `kernel(first_row, *inputs, *outputs)` on every pixel of a frame, (H, W).
+
+        Args:
+            kernel: to be launched.
+            shape: height and width.
+            inputs: behind `first_row`.
+            outputs: behind the inputs.
+            rows_per_band: fewest rows worth a thread.
+            whole_rows: the kernel does a whole row where it is launched on column 0, as on a processor it then is.
+        """
         height, width = shape
+        if whole_rows and self.device.is_cpu:
+            width = 1
         self.run(
             height,
             lambda first_row, rows: wp.launch(

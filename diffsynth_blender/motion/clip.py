@@ -22,7 +22,7 @@ import warp as wp
 
 from ..bands import Bands
 from ..passes.exr import ExactPasses
-from . import finish_kernels, kernels, rigid_kernels
+from . import finish_kernels, follow_kernels, kernels, rigid_kernels
 from .cameras import CameraLike, background_homography
 from .composition import Composition
 from .pass_frames import PassFrames
@@ -86,7 +86,7 @@ class Clip:
         self.width = width
         self.height = height
         self.bands = Bands(device, threads=threads)
-        self.bands.load(kernels, finish_kernels)
+        self.bands.load(kernels, follow_kernels, finish_kernels)
         self._sample_offset = sample_offset
         self._pass_frames = PassFrames(
             reader,
@@ -138,13 +138,13 @@ class Clip:
             chosen = sorted((s for s in wanted if (s - target) * side > 0), key=lambda s: s * side)
             found.update(self._walk(target, chosen, side))
         if target in wanted:
-            found[target] = self._start(target)
+            found[target] = Composition(self._pass_frames, self.bands, self.frames[target]).trace()
         return sorted(found.items())
 
     def _walk(self, target: int, sources: list[int], side: int) -> dict[int, wp.array]:
         """Trace frame `target` to `sources`, which lie in order on one side of it."""
         frame = self.frames[target]
-        walk = Composition(self._pass_frames, self.bands, frame, self._start(target))
+        walk = Composition(self._pass_frames, self.bands, frame)
         path = RigidPath(self._rigid, frame) if self._rigid else None
         cut = False
         found = {}
@@ -162,7 +162,7 @@ class Clip:
             if cut:
                 found[source] = wp.zeros((self.height, self.width), dtype=wp.vec4, device=self.bands.device)
             else:
-                found[source] = self._finish(target, source, walk.trace)
+                found[source] = self._finish(target, source, walk.trace())
                 if path is not None:
                     found[source] = self._move_rigid(target, source, path, found[source])
         return found
@@ -182,6 +182,7 @@ class Clip:
             finish_kernels.finish_trace,
             [self.surfaces(target), self.surfaces(source), wp.mat33d(*matrix.ravel().tolist()), trace],
             [finished],
+            whole_rows=True,
         )
         return finished
 
@@ -195,13 +196,8 @@ class Clip:
         )
         return finished
 
-    def _start(self, target: int) -> wp.array:
-        trace = self._empty()
-        self._launch(kernels.start_trace, [self.surfaces(target)], [trace])
-        return trace
-
-    def _launch(self, kernel: wp.Kernel, inputs: list, outputs: list) -> None:
-        self.bands.launch(kernel, (self.height, self.width), inputs, outputs)
+    def _launch(self, kernel: wp.Kernel, inputs: list, outputs: list, *, whole_rows: bool = False) -> None:
+        self.bands.launch(kernel, (self.height, self.width), inputs, outputs, whole_rows=whole_rows)
 
     def _empty(self) -> wp.array:
         return wp.empty((self.height, self.width), dtype=wp.vec4, device=self.bands.device)

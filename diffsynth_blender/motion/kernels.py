@@ -177,66 +177,6 @@ def motion_of(frame: Surfaces, x: int, y: int, ahead: bool) -> wp.vec2:
     return frame.backward[y, x]
 
 
-@wp.func
-def motion_at(frame: Surfaces, trace: wp.vec4, id: int, ahead: bool) -> wp.vec3:
-    """Motion of the traced surface at a sub-pixel position, and the weight it was read with."""
-    left = int(wp.floor(trace[0]))
-    top = int(wp.floor(trace[1]))
-    total = wp.vec2(0.0, 0.0)
-    weight = wp.float32(0.0)
-    for corner in range(4):
-        cx = left + (corner & 1)
-        cy = top + (corner >> 1)
-        if inside(cx, cy, shape_of(frame)):
-            if same_surface(frame, cx, cy, id, trace[2]):
-                share = corner_weight(trace[0], trace[1], cx, cy)
-                total += share * motion_of(frame, cx, cy, ahead)
-                weight += share
-    if weight > 0.0:
-        total = total / weight
-    return wp.vec3(total[0], total[1], weight)
-
-
-@wp.func
-def arrival(frame: Surfaces, x: float, y: float, id: int, motion: wp.vec2, ahead: bool) -> wp.vec4:
-    """What a surface point finds where `motion` has brought it: motion back, depth, and the weight of both.
-
-    Two surfaces of one object can meet in the four corner pixels. The one whose own motion leads best back along
-    `motion` is where the point came to; the others are left out by their depth.
-    """
-    left = int(wp.floor(x))
-    top = int(wp.floor(y))
-    shares = wp.vec4(0.0)
-    depths = wp.vec4(0.0)
-    across = wp.vec4(0.0)
-    down = wp.vec4(0.0)
-    least = wp.float32(1.0e30)
-    depth = wp.float32(0.0)
-    for corner in range(4):
-        cx = left + (corner & 1)
-        cy = top + (corner >> 1)
-        if inside(cx, cy, shape_of(frame)):
-            if frame.id[cy, cx] == id:
-                back = motion_of(frame, cx, cy, ahead)
-                shares[corner] = corner_weight(x, y, cx, cy)
-                depths[corner] = frame.depth[cy, cx]
-                across[corner] = back[0]
-                down[corner] = back[1]
-                error = wp.length(back + motion)
-                if error < least:
-                    least = error
-                    depth = frame.depth[cy, cx]
-    total = wp.vec4(0.0)
-    for corner in range(4):
-        if shares[corner] > 0.0:
-            tolerance = frame.tolerance[top + (corner >> 1), left + (corner & 1)]
-            if wp.abs(depths[corner] - depth) <= tolerance:
-                total += shares[corner] * wp.vec4(across[corner], down[corner], depths[corner], 1.0)
-    if total[3] > 0.0:
-        return wp.vec4(total[0] / total[3], total[1] / total[3], total[2] / total[3], total[3])
-    return total
-
-
 @wp.kernel
 def start_trace(
     # In:
@@ -249,47 +189,6 @@ def start_trace(
     row, x = wp.tid()
     y = first_row + row
     trace_out[y, x] = wp.vec4(float(x), float(y), target.depth[y, x], 1.0)
-
-
-@wp.kernel
-def advance_trace(
-    # In:
-    first_row: int,
-    target: Surfaces,
-    near: Surfaces,
-    far: Surfaces,
-    ahead: bool,
-    max_return_error: float,
-    trace_in: wp.array2d[wp.vec4],
-    # Out:
-    trace_out: wp.array2d[wp.vec4],
-) -> None:
-    """Carry foreground from frame `near` to its neighbour `far`, unless it is hidden there.
-
-    What cannot be followed keeps its last position with visibility 0, and never comes back. What is followed along
-    the edge of something nearer need not be visible: `finish_trace` decides.
-    """
-    row, x = wp.tid()
-    y = first_row + row
-    trace = trace_in[y, x]
-    id = target.id[y, x]
-    trace_out[y, x] = wp.vec4(trace[0], trace[1], trace[2], 0.0)
-    if id == BACKGROUND or trace[3] == 0.0:
-        return
-    motion = motion_at(near, trace, id, ahead)
-    if motion[2] < MIN_SUPPORT:
-        return
-    step = wp.vec2(motion[0], motion[1])
-    x_there = trace[0] + step[0]
-    y_there = trace[1] + step[1]
-    # Also keeps the conversion to integers in `arrival` defined.
-    if not in_picture(x_there, y_there, shape_of(far)):
-        return
-    found = arrival(far, x_there, y_there, id, step, not ahead)
-    if found[3] < MIN_SUPPORT:
-        return
-    if wp.length(wp.vec2(found[0], found[1]) + step) <= max_return_error:
-        trace_out[y, x] = wp.vec4(x_there, y_there, found[2], 1.0)
 
 
 @wp.func

@@ -98,10 +98,10 @@ PATCH_ERROR = (
         return ((wp::uint32)(sx - radius) < inner_width) & ((wp::uint32)(sy - radius) < inner_height);
     };
     auto target_at = [&](const int batch, const int x, const int y) {
-        return target + (batch * pair.height + y) * target_pitch + 4 * x * groups;
+        return target + (long long)(batch * pair.height + y) * target_pitch + 4 * x * groups;
     };
     auto source_at = [&](const int batch, const int sx, const int sy) {
-        return source + (batch * pair.source_height + sy) * source_pitch + 4 * sx * groups;
+        return source + (long long)(batch * pair.source_height + sy) * source_pitch + 4 * sx * groups;
     };
     // Mean squared difference a pixel, or `no_match` as soon as it exceeds `limit`. Patches are clipped where either
     // leaves its picture; the mean is over what is left. Between pixels, `fx` of the way to the right and `fy` of the

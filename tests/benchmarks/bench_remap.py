@@ -32,12 +32,14 @@ def gather_traced(
     frame_out: wp.array2d[wp.vec3],
 ) -> None:
     """Read a frame along a trace; where nothing is visible the colour is 0."""
-    row, x = wp.tid()
+    row, first = wp.tid()
     y = first_row + row
-    place = trace[y, x]
-    frame_out[y, x] = wp.vec3(0.0)
-    if place[3] > 0.0:
-        frame_out[y, x] = gather(frames, slot, place[0], place[1], ALL_TAPS)
+    for x in range(first, frame_out.shape[1]):
+        place = trace[y, x]
+        colour = wp.vec3(0.0)
+        if place[3] > 0.0:
+            colour = gather(frames, slot, place[0], place[1], ALL_TAPS)
+        frame_out[y, x] = colour
 
 
 def main() -> None:
@@ -54,7 +56,7 @@ def main() -> None:
 
     def exact(source: int) -> None:
         ((_, trace),) = clip.traces(0, (source,))
-        bands.launch(gather_traced, SIZE[::-1], [frames, source, trace], [remapped])
+        bands.launch(gather_traced, SIZE[::-1], [frames, source, trace], [remapped], whole_rows=True)
 
     def match() -> None:
         found = matcher.match(pictures[:1], pictures[1:2], weights=(1.0, 1.0, 1.0))

@@ -12,6 +12,8 @@ from tests.reference.scene import demo_scene
 
 KERNEL_MODULES = [
     "motion.kernels",
+    "motion.follow_kernels",
+    "motion.finish_kernels",
     "motion.rigid_kernels",
     "patchmatch.kernels",
     "patchmatch.start",
