@@ -17,7 +17,7 @@ from ..motion.rigid import STEP_ERROR, STEP_SHARE
 from ..motion.rigid_kernels import NOT_RIGID
 from ..passes.exr import ExactPasses
 from ..protocol import Job
-from .inputs import objects_reader, read_frame_passes
+from .shot_files import objects_reader, read_frame_passes
 from .surface_carry import label_of, read_coordinates
 from .surface_coordinates import (
     BACKGROUND,
