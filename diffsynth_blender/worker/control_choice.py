@@ -47,7 +47,7 @@ def control_makers(
             _refuse_annotator(control, key)
             makers[control.kind] = _shuffle(job, key, reference)
         elif control.annotator or job.shot.passes is None or control.kind not in EXACT_KINDS:
-            makers[control.kind] = Estimated(job_dir, _estimator(job, control, key))
+            makers[control.kind] = _estimated(job, job_dir, control, key)
         else:
             makers[control.kind] = _exact(job, job_dir, control)
     return makers
@@ -83,7 +83,7 @@ def _shuffle(job: Job, key: str, reference: np.ndarray | None) -> ControlMaker:
         raise ModelMissingError(f"{JOB_FILE}: {key}: {error}") from error
 
 
-def _estimator(job: Job, control: Control, key: str) -> Estimator:
+def _estimated(job: Job, job_dir: Path, control: Control, key: str) -> ControlMaker:
     name = control.annotator or WITHOUT_WEIGHTS.get(control.kind, "")
     known = ", ".join(annotators_of(control.kind))
     if not name:
@@ -94,7 +94,8 @@ def _estimator(job: Job, control: Control, key: str) -> Estimator:
     if name not in ANNOTATORS or ANNOTATORS[name].kind != control.kind:
         raise BadJobError(f"{JOB_FILE}: {key}.annotator {name!r} does not make {control.kind}; choose one of {known}")
     try:
-        return Estimator(name, job.settings.annotators, _device(job) if ANNOTATORS[name].weights else "cpu")
+        device = _device(job) if ANNOTATORS[name].weights else "cpu"
+        return Estimated(job, job_dir, Estimator(name, job.settings.annotators, device), name)
     except PassError as error:
         raise ModelMissingError(f"{JOB_FILE}: {key}: {error}") from error
 

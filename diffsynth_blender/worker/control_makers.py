@@ -42,10 +42,13 @@ class ControlMaker(Protocol):
 
 
 class ArrayFiles:
-    """One array a frame in the cache folder. No checkpoint: every run writes its own before it reads them."""
+    """One array a frame in the cache folder. No checkpoint: every run writes its own before it reads them.
+
+    A redo with other settings may run beside the job's own, so a name says all that the arrays depend on.
+    """
 
     def __init__(self, job_dir: Path, name: str) -> None:
-        """Make the folder; `name` is that of what the arrays hold."""
+        """Make the folder; `name` is that of what the arrays hold, and nothing else may have the same."""
         self._folder = job_dir / CACHE_FOLDER
         self._folder.mkdir(exist_ok=True)
         self._name = name
@@ -69,7 +72,7 @@ class ExactDepth:
         """For the shot of a job."""
         self._background = job.shot.background_depth
         self._finder = DepthRangeFinder(self._background)
-        self._files = ArrayFiles(job_dir, "control-depth")
+        self._files = ArrayFiles(job_dir, f"depth-{job.shot.width}")
 
     def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
         """See ControlMaker."""
@@ -94,7 +97,7 @@ class ExactNormal:
         self._background = job.shot.background_depth
         self._cameras = {camera.frame: np.asarray(camera.world_to_camera) for camera in job.shot.cameras}
         self._convention = convention
-        self._files = ArrayFiles(job_dir, "control-normal")
+        self._files = ArrayFiles(job_dir, f"normal-{convention}-{job.shot.width}")
 
     def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
         """See ControlMaker."""
@@ -120,7 +123,7 @@ class ExactLines:
         """For the shot of a job; `kind` is one of `DRAW`."""
         self._background = job.shot.background_depth
         self._draw = self.DRAW[kind]
-        self._files = ArrayFiles(job_dir, f"control-{kind}")
+        self._files = ArrayFiles(job_dir, f"{kind}-{job.shot.width}")
 
     def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
         """See ControlMaker."""
@@ -165,12 +168,12 @@ class SamePicture:
 class Estimated:
     """Estimated from the source frames, normalised over the clip."""
 
-    def __init__(self, job_dir: Path, estimator: annotators.Estimator) -> None:
-        """Take the estimator, loaded."""
+    def __init__(self, job: Job, job_dir: Path, estimator: annotators.Estimator, name: str) -> None:
+        """Take the estimator, loaded, and its name."""
         self._estimator = estimator
         self._value = estimator.annotator.value
         self._values = RangeFinder()
-        self._files = ArrayFiles(job_dir, f"control-{estimator.annotator.kind}")
+        self._files = ArrayFiles(job_dir, f"by-{name}-{job.shot.width}")
 
     def see(self, frame: int, look: FrameLook, *, kept: bool) -> None:
         """See ControlMaker."""

@@ -29,6 +29,11 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
+def number_format(precision: str, device: torch.device) -> torch.dtype:
+    """Number format of the model for a precision of the job; "auto" suits the device."""
+    return compute_dtype(device) if precision == "auto" else getattr(torch, precision)
+
+
 def compute_dtype(device: torch.device) -> torch.dtype:
     """Number format of U-Net, ControlNets and text encoder: half precision where there is hardware for it."""
     return torch.float16 if device.type == "cuda" else torch.float32

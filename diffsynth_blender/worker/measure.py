@@ -1,6 +1,6 @@
 """Measure a finished job from the files it wrote, and write report.json and compare.png."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,16 @@ Read = Callable[[int], np.ndarray]
 """Index of a frame in the shot → the frame (H, W, 3) in [0, 1]."""
 
 
-def measure(job: Job, job_dir: Path, clip: Clip | None, *, device: str, run_id: str, seconds: dict[str, float]) -> None:
+def measure(
+    job: Job,
+    job_dir: Path,
+    clip: Clip | None,
+    *,
+    device: str,
+    run_id: str,
+    seconds: dict[str, float],
+    notes: Sequence[str],
+) -> None:
     """Write JOB/report.json, and JOB/compare.png where the job has independent frames to compare with.
 
     Args:
@@ -26,6 +35,7 @@ def measure(job: Job, job_dir: Path, clip: Clip | None, *, device: str, run_id: 
         device: the device in words.
         run_id: hash of all that decided the result.
         seconds: time by part.
+        notes: what the run told.
     """
     shot = job.shot
 
@@ -60,6 +70,7 @@ def measure(job: Job, job_dir: Path, clip: Clip | None, *, device: str, run_id: 
         settings_hash=run_id,
         seconds={name: round(value, 2) for name, value in seconds.items()},
         versions=versions(shot.blender),
+        notes=tuple(notes),
     ).write(job_dir)
     if clip is not None and baseline is not None and len(shot.frames) > 1:
         _compare(job_dir, len(shot.frames), clip, source, baseline, result)

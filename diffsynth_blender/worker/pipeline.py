@@ -1,49 +1,59 @@
-"""A checkpoint put to work on the inputs of a job: prompt, controls, noised source frames, denoising."""
+"""A checkpoint with a job's settings, put to work on clips of the job's frames.
 
-from collections.abc import Callable, Iterable, Sequence
+A clip is a list of the inputs' indices: the whole shot, its key frames, a range that is redone. Inside the engine its
+frames are numbered from 0.
+"""
 
-import numpy as np
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
 import torch
+from torch.nn import functional
 
+from ..diffusion.attention import FrameAttention
 from ..diffusion.conditioning import ControlInput
-from ..diffusion.deflicker import Deflickering
-from ..diffusion.denoise import StepDone, denoise
-from ..diffusion.families import make_denoiser
-from ..diffusion.latents import LatentCodec
-from ..diffusion.prompt import encode_prompts
+from ..diffusion.denoise import FRAME_BATCH
+from ..diffusion.families import GuidedDenoiser, Split, make_denoiser
+from ..diffusion.latents import LatentCodec, fewer_frames
+from ..diffusion.memory import Ladder
+from ..diffusion.prompt import TextEmbeddings, encode_prompts
+from ..diffusion.regions import RegionPrompts
 from ..diffusion.sampler import Sampler
+from ..diffusion.windows import Window, frame_windows
 from ..models.checkpoint import Checkpoint, CheckpointError, CheckpointRequest, load_checkpoint
+from ..motion.clip import Clip
 from ..protocol import JOB_FILE, BadJobError, Job, ModelMissingError
-from .devices import compute_dtype
+from ..protocol.job import CACHE_FOLDER
+from .codecs import make_codecs
+from .context import RunContext
+from .devices import number_format
 from .inputs import Inputs
-from .report import Stopwatch
+from .reference import ReferencePicture
+from .token_paths import TokenPaths
 
 
-class TimedCodec(LatentCodec):
-    """The codec with its time counted as "vae", wherever it is called from."""
+@dataclass(frozen=True)
+class ControlFrames:
+    """The control images of a clip, made when asked for."""
 
-    def __init__(self, checkpoint: Checkpoint, watch: Stopwatch, *, height: int, width: int, device: torch.device):
-        super().__init__(checkpoint.vae, height=height, width=width, device=device)
-        self._watch = watch
+    inputs: Inputs
+    kind: str
+    index: Sequence[int]
+    """Of the clip's frames in the inputs."""
+    codec: LatentCodec
 
-    def encode(self, frames: torch.Tensor) -> torch.Tensor:
-        """See LatentCodec."""
-        with self._watch.part("vae"):
-            return super().encode(frames)
-
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """See LatentCodec."""
-        with self._watch.part("vae"):
-            return super().decode(latents)
+    def __getitem__(self, frames: torch.Tensor) -> torch.Tensor:
+        """Images (B, 3, H, W) of some frames, padded as the codec pads pictures."""
+        images = [torch.from_numpy(self.inputs.control(self.kind, self.index[i])) for i in frames.tolist()]
+        return self.codec.pad(torch.stack(images).permute(0, 3, 1, 2))
 
 
 class Pipeline:
-    """The job's model, loaded, with everything that steers it.
+    """The model of a job, loaded, with everything that steers it."""
 
-    Frames are addressed by their indices in the inputs.
-    """
-
-    def __init__(self, job: Job, inputs: Inputs, *, device: torch.device, watch: Stopwatch) -> None:
+    def __init__(self, job: Job, inputs: Inputs, context: RunContext, *, device: torch.device) -> None:
         """Load the model.
 
         Raises:
@@ -52,81 +62,142 @@ class Pipeline:
         """
         self._settings = job.settings
         self._inputs = inputs
-        self._device = device
-        try:
-            self._checkpoint = load_checkpoint(
-                CheckpointRequest(
-                    job.settings.model,
-                    controls=tuple((control.kind, control.model) for control in job.settings.controls),
-                ),
-                device=device,
-                dtype=compute_dtype(device),
+        self._job_dir = context.job_dir
+        self._checkpoint = self._load(job, context, device)
+        self.codec, self.loop_codec = make_codecs(
+            self._checkpoint,
+            context,
+            height=inputs.height,
+            width=inputs.width,
+            device=device,
+            batch=job.settings.batch,
+        )
+        self.ladder = self._make_ladder(context)
+        """Calls an evaluation of the model in as many parts as memory asks for."""
+        self.step_count = self.sampler().step_count
+        """Denoising steps of one run."""
+        text = self._encode_text()
+        self._text, self._region_text = text.rows(0, 2), text.rows(2, len(text.states)).states
+        self._reference = None
+        if job.settings.reference is not None:
+            assert inputs.reference is not None
+            self._reference = ReferencePicture(
+                inputs.reference, job.settings.reference, self._checkpoint, self.codec, seed=job.settings.seed
             )
-        except CheckpointError as error:
-            raise ModelMissingError(str(error)) from error
-        self.codec = TimedCodec(self._checkpoint, watch, height=job.shot.height, width=job.shot.width, device=device)
+
+    def sampler(self) -> Sampler:
+        """The sampler of a run, at its start. Raises BadJobError where the settings leave it nothing to do."""
+        settings = self._settings
         try:
-            self._text = encode_prompts(
-                self._checkpoint.family,
-                self._checkpoint.tokenizers,
-                self._checkpoint.text_encoders,
-                (job.settings.negative_prompt, job.settings.prompt),
-                clip_skip=job.settings.clip_skip,
+            return Sampler(
+                settings.sampler,
+                self._checkpoint.scheduler_config,
+                steps=settings.steps,
+                strength=settings.strength,
             )
-            self._sampler()
         except ValueError as error:
             raise BadJobError(f"{JOB_FILE}: settings: {error}") from error
 
-    @property
-    def step_count(self) -> int:
-        """Denoising steps of one run."""
-        return self._sampler().step_count
+    def windows(self, count: int, *, alone: bool = False) -> list[Window]:
+        """Which of `count` frames go through the model together; `alone`: none looks at another."""
+        wanted = self._settings.attention
+        if wanted is None or alone:
+            size = self._settings.batch or FRAME_BATCH
+            return frame_windows(count, size, size)
+        return frame_windows(count, wanted.window, wanted.stride)
 
-    def start(self, noise: torch.Tensor, index: Sequence[int]) -> torch.Tensor:
-        """Latents of the source frames `index`, noised to the first step with `noise` (T, C, h, w)."""
-        latents = self.codec.encode(_stack(self._inputs.source(place) for place in index))
-        return self._sampler().start(latents.cpu(), noise)
+    @contextmanager
+    def denoiser(self, index: Sequence[int], clip: Clip | None, *, alone: bool = False) -> Iterator[GuidedDenoiser]:
+        """The model ready for a clip, for as long as the block lasts.
 
-    def denoise(
-        self,
-        latents: torch.Tensor,
-        index: Sequence[int],
-        *,
-        deflicker: Deflickering | None = None,
-        first_step: int = 0,
-        on_step: Callable[[StepDone], None] = lambda done: None,
-        should_stop: Callable[[], bool],
-    ) -> torch.Tensor:
-        """Clean latents of the frames `index`; see `diffusion.denoise.denoise`."""
-        _, height, width = self.codec.latent_shape
-        denoiser = make_denoiser(
-            self._checkpoint.family,
-            self._checkpoint.network,
-            self._text,
-            vae=self._checkpoint.vae,
-            size=(height * self.codec.factor, width * self.codec.factor),
-            guidance_scale=self._settings.guidance_scale,
-            controls=self._controls(index),
+        Args:
+            index: the clip's frames, as indices of the inputs.
+            clip: their exact motion, where the attention follows it.
+            alone: no frame looks at another one.
+
+        Raises BadJobError where the model's family cannot do what the settings ask for.
+        """
+        checkpoint = self._checkpoint
+        networks = [checkpoint.network, *dict.fromkeys(control.net for control in checkpoint.controlnets)]
+        attention = self._attention(clip, alone)
+        regions = self._regions(index)
+        try:
+            for layers in (attention, regions):
+                if layers is not None:
+                    layers.attach(*networks)
+            yield make_denoiser(
+                checkpoint.family,
+                checkpoint.network,
+                self._text,
+                vae=checkpoint.vae,
+                size=self._padded_size(),
+                guidance_scale=self._settings.guidance_scale,
+                controls=self._controls(index),
+                attention=attention,
+                regions=regions,
+                reference=self._reference.attended if self._reference and attention is not None else None,
+                image_embeds=self._reference.image_embeds if self._reference else None,
+            )
+        except ValueError as error:
+            raise BadJobError(f"{JOB_FILE}: settings: {error}") from error
+        finally:
+            for layers in (regions, attention):
+                if layers is not None:
+                    layers.detach()
+
+    def _attention(self, clip: Clip | None, alone: bool) -> FrameAttention | None:
+        wanted = None if alone else self._settings.attention
+        with_reference = self._reference is not None and self._reference.attended is not None
+        if wanted is None:
+            return FrameAttention(("self",), with_reference=True) if with_reference else None
+        correspond = None
+        if wanted.motion != "off":
+            assert clip is not None
+            correspond = TokenPaths(
+                clip,
+                self._job_dir / CACHE_FOLDER / "token-paths.bin",
+                latent_size=self.codec.latent_shape[1:],
+                factor=self.codec.factor,
+                window=wanted.window,
+            )
+        return FrameAttention(
+            wanted.frames,
+            with_reference=with_reference,
+            motion=wanted.motion,  # type: ignore[arg-type]
+            correspond=correspond,
         )
-        sampler = self._sampler()
-        sampler.restore(first_step, {})
-        return denoise(
-            denoiser,
-            sampler,
-            latents.cpu(),
-            deflicker=deflicker,
-            first_step=first_step,
-            on_step=on_step,
-            should_stop=should_stop,
-        )
+
+    def _padded_size(self) -> tuple[int, int]:
+        """Height and width of what the latents show [px]."""
+        _, h, w = self.codec.latent_shape
+        return h * self.codec.factor, w * self.codec.factor
+
+    def _make_ladder(self, context: RunContext) -> Ladder[Split]:
+        """Guidance branches one after the other first, which always gives the same; then fewer frames at a time."""
+        settings = self._settings
+        splits = [Split(), Split(branches_apart=True)]
+        if settings.attention is None:
+            size = settings.batch or FRAME_BATCH
+            splits += [Split(branches_apart=True, frames=call.frames) for call in fewer_frames(size)[1:]]
+        return Ladder("frames through the model", splits, context.note)
+
+    def _regions(self, index: Sequence[int]) -> RegionPrompts | None:
+        regions = range(len(self._settings.regions))
+        if not regions:
+            return None
+        masks = [torch.stack([self._region_cells(region, i) for i in index]) for region in regions]
+        return RegionPrompts(torch.stack(masks), self._region_text)
+
+    def _region_cells(self, region: int, index: int) -> torch.Tensor:
+        """How much of each latent of a frame belongs to a region, (h, w) in [0, 1]."""
+        mask = torch.from_numpy(self._inputs.region(region, index))[None, None]
+        return functional.avg_pool2d(self.codec.pad(mask), self.codec.factor)[0, 0]
 
     def _controls(self, index: Sequence[int]) -> list[ControlInput]:
         return [
             ControlInput(
                 loaded.net,
-                self.codec.pad(
-                    _stack(self._inputs.control(control.kind, place) for place in index).permute(0, 3, 1, 2)
-                ),
+                ControlFrames(self._inputs, control.kind, index, self.codec),
                 control.scale,
                 control.start,
                 control.end,
@@ -135,10 +206,34 @@ class Pipeline:
             for control, loaded in zip(self._settings.controls, self._checkpoint.controlnets, strict=True)
         ]
 
-    def _sampler(self) -> Sampler:
-        wanted = self._settings
-        return Sampler(wanted.sampler, self._checkpoint.scheduler_config, steps=wanted.steps, strength=wanted.strength)
+    def _encode_text(self) -> TextEmbeddings:
+        settings, checkpoint = self._settings, self._checkpoint
+        # All of one length, so together: negative, positive, regions.
+        prompts = [settings.negative_prompt, settings.prompt]
+        prompts += [region.prompt or settings.prompt for region in settings.regions]
+        try:
+            return encode_prompts(
+                checkpoint.family,
+                checkpoint.tokenizers,
+                checkpoint.text_encoders,
+                prompts,
+                clip_skip=settings.clip_skip,
+            )
+        except ValueError as error:
+            raise BadJobError(f"{JOB_FILE}: settings: {error}") from error
 
-
-def _stack(frames: Iterable[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(list(frames)))
+    @staticmethod
+    def _load(job: Job, context: RunContext, device: torch.device) -> Checkpoint:
+        settings = job.settings
+        adapter = settings.reference.ip_adapter if settings.reference else ""
+        request = CheckpointRequest(
+            model=settings.model,
+            controls=tuple((control.kind, control.model) for control in settings.controls),
+            loras=tuple((lora.path, lora.weight) for lora in settings.loras),
+            ip_adapter=Path(adapter) if adapter else None,
+            tiny_vae=settings.tiny_vae and settings.deflicker is not None,
+        )
+        try:
+            return load_checkpoint(request, device=device, dtype=number_format(settings.precision, device))
+        except CheckpointError as error:
+            raise ModelMissingError(str(error)) from error

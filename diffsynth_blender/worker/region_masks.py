@@ -4,6 +4,8 @@ A mask is 1 inside, a half on the outermost pixels of the objects, and exactly 0
 was, bit for bit, and the border is not a staircase.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,8 +25,9 @@ class RegionMasks:
         # The passes hold the same 32 bits as a signed integer.
         self._ids = [[_signed(object_id(name)) for name in names] for names in regions]
         self._seen: set[int] = set()
-        self._files = [ArrayFiles(job_dir, f"region-{place}") for place in range(len(regions))]
-        self._any = ArrayFiles(job_dir, "region-any")
+        digest = hashlib.sha256(json.dumps([list(names) for names in regions]).encode()).hexdigest()[:16]
+        self._files = [ArrayFiles(job_dir, f"region-{digest}-{place}") for place in range(len(regions))]
+        self._any = ArrayFiles(job_dir, f"region-{digest}-any")
 
     def see(self, frame: int, object_ids: np.ndarray, *, kept: bool) -> None:
         """Take in the object-id pass (H, W) of a scene frame; `kept` where its masks will be asked for."""

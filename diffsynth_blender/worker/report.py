@@ -69,6 +69,8 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     """By part; only what this run did itself, so a resumed job counts what was left."""
     versions: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What the run found worth telling, such as that it had to do with less memory."""
 
     def write(self, job_dir: Path) -> Path:
         """Write JOB/report.json in one piece and return its path."""

@@ -18,7 +18,7 @@ from ..passes.exr import ExactPasses, read_passes
 from ..passes.images import read_png, write_png
 from ..passes.stills import inspect, read_still
 from ..passes.super_resolution import SuperResolution
-from ..protocol import JOB_FILE, BadJobError, Job, PackageMissingError, settings_hash
+from ..protocol import JOB_FILE, BadJobError, Job, PackageMissingError, Settings, settings_hash
 from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
 from ..protocol.objects import load_objects
@@ -45,6 +45,19 @@ def run_hash(job: Job, job_dir: Path) -> str:
         digest.update(_source_bytes(job, job_dir, frame))
     if job.settings.reference is not None:
         digest.update(_bytes(reference_path(job, job_dir), "choose another reference picture"))
+    return digest.hexdigest()
+
+
+def links_hash(job: Job, job_dir: Path) -> str:
+    """Hash of all that links between the frames depend on: shots that are only styled otherwise share them.
+
+    Raises BadJobError naming a source frame that is missing.
+    """
+    along = job.settings.deflicker.along if job.settings.deflicker else ""
+    plain = replace(job, settings=Settings(prompt="", upscale=job.settings.upscale))
+    digest = hashlib.sha256(f"{settings_hash(plain)} {along}".encode())
+    for frame in job.shot.frames:
+        digest.update(_source_bytes(job, job_dir, frame))
     return digest.hexdigest()
 
 

@@ -1,0 +1,179 @@
+"""Frames that are restyled together: from noise, through the denoising loop, to finished pictures."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from ..diffusion.colour import ColourHold
+from ..diffusion.deflicker import Deflickering
+from ..diffusion.denoise import StepDone, X0Edit, denoise
+from ..diffusion.latents import decode_each
+from ..protocol.files import replacing
+from ..protocol.job import CACHE_FOLDER
+from .part import Part
+
+Picture = Callable[[], np.ndarray]
+"""Reads a finished picture, float32 in [0, 1], shape (H, W, 3)."""
+
+LATENTS, STATE = "latents", "sampler."
+"""Names in a checkpoint: the latents, and what starts the names of the sampler's own tensors."""
+
+
+class Restyling:
+    """A clip of a part's frames that is restyled together. Finished neighbours may be in it: they steady the others.
+
+    Frames are named by their indices in the part's inputs.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        index: Sequence[int],
+        *,
+        name: str,
+        finished: Mapping[int, Picture] | None = None,
+        stage: str = "denoise",
+    ) -> None:
+        """Describe the clip; nothing is computed yet.
+
+        Args:
+            part: frames of the job with one set of settings.
+            index: the clip's frames, rising.
+            name: of its checkpoints; no other clip of the job has it.
+            finished: those of the frames that are not restyled.
+            stage: what progress is told as.
+        """
+        self._part = part
+        self._context = part.context
+        self._settings = part.settings
+        self._name = name
+        self._stage = stage
+        self._finished = dict(finished or {})
+        self._index = tuple(index)
+        self.restyled = tuple(i for i in self._index if i not in self._finished)
+        """The frames that are made."""
+        self._places = tuple(self._index.index(i) for i in self.restyled)
+
+    def pictures(self, edits: Sequence[X0Edit] = ()) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield each restyled frame with its picture, float32 (H, W, 3), in order; `edits` come after all others."""
+        decoded = decode_each(self._part.pipeline.codec, self._latents(edits))
+        deflicker = self._settings.deflicker
+        if deflicker is None or not deflicker.final or not deflicker.widest:
+            yield from zip(self.restyled, (picture.cpu().numpy() for picture in decoded), strict=True)
+            return
+        # Nothing follows that a registered blend could lead astray, and it keeps the most detail.
+        window, strength = (round(_last(deflicker.window)), _last(deflicker.strength))
+        smooth = self._part.smooth(self._index, "accurate", window, self._places)
+        waiting: dict[int, torch.Tensor] = {}
+
+        def fetch(place: int) -> torch.Tensor:
+            if self._index[place] in self._finished:
+                return self._anchor(place)
+            waiting[place] = next(decoded)
+            return waiting[place]
+
+        for place, smoothed in zip(self._places, smooth(fetch, window), strict=True):
+            picture = torch.lerp(waiting.pop(place), smoothed, strength)
+            yield self._index[place], picture.cpu().numpy()
+
+    def _latents(self, edits: Sequence[X0Edit]) -> torch.Tensor:
+        """Clean latents (T, C, h, w) of the restyled frames, from the last step that is on disk."""
+        part, context = self._part, self._context
+        pipeline, sampler = part.pipeline, part.pipeline.sampler()
+        noise = part.noise(self.restyled)
+        sources = None
+        if self._settings.strength < 1 or self._settings.hold_colours > 0:
+            sources = part.encode(map(part.inputs.source, self.restyled), len(self.restyled))
+        kept, first_step = context.checkpoint(self._path), 0
+        if kept is None:
+            with context.watch.part("noise"):
+                latents = sampler.start(sources, noise.initial())
+        else:
+            tensors = load_file(kept.path)
+            first_step = kept.index + 1
+            latents = tensors.pop(LATENTS)
+            sampler.restore(first_step, {name.removeprefix(STATE): tensor for name, tensor in tensors.items()})
+        own_edits: list[X0Edit] = []
+        deflicker = self._deflickering()
+        if deflicker is not None:
+            own_edits.append(deflicker)
+        if self._settings.hold_colours:
+            assert sources is not None
+            own_edits.append(ColourHold(sources, self._settings.hold_colours))
+        context.progress(self._stage, first_step, sampler.step_count)
+        with context.watch.part("denoise"), pipeline.denoiser(self.restyled, part.exact_motion(self.restyled)) as model:
+            return denoise(
+                model,
+                sampler,
+                latents,
+                windows=pipeline.windows(len(self.restyled)),
+                edits=[*own_edits, *edits],
+                first_step=first_step,
+                fresh_noise=noise.fresh,
+                batch_memory=pipeline.ladder,
+                on_step=self._keep,
+                should_stop=context.is_cancelled,
+            )
+
+    def _deflickering(self) -> Deflickering | None:
+        """The smoothing inside the loop, its links found; None where nothing is smoothed.
+
+        Balanced: the same linear operator at every denoising step, so that the frames settle on one picture.
+        """
+        wanted = self._settings.deflicker
+        if wanted is None or not wanted.widest or len(self._index) < 2:
+            return None
+        self._part.find_links(self._index, "balanced", wanted.widest)
+        return Deflickering(
+            self._part.smooth(self._index, "balanced", wanted.widest, self._places),
+            self._part.pipeline.loop_codec,
+            window=wanted.window,
+            strength=wanted.strength,
+            steps=wanted.steps,
+            interval=wanted.interval,
+            skip_last=wanted.skip_last,
+            places=self._places,
+            anchor=self._anchor,
+        )
+
+    def _anchor(self, place: int) -> torch.Tensor:
+        return torch.from_numpy(self._finished[self._index[place]]()).to(self._part.device)
+
+    def _path(self, step: int) -> Path:
+        return self._context.job_dir / CACHE_FOLDER / f"latents-{self._name}-{step:04d}.safetensors"
+
+    def _keep(self, done: StepDone) -> None:
+        """Put the state after a step on disk and enter it in the journal; only then may the one before go."""
+        path = self._path(done.step)
+        tensors = {LATENTS: done.latents, **{STATE + name: tensor for name, tensor in done.state.items()}}
+        with replacing(path) as temporary:
+            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        self._context.journal.step_finished(done.step, path)
+        self._path(done.step - 1).unlink(missing_ok=True)
+        self._context.progress(self._stage, done.step + 1, done.step_count)
+
+
+def _last(schedule: float | Sequence[float]) -> float:
+    """What a schedule of the deflickering ends with: the finished frames come after the last step."""
+    return schedule if isinstance(schedule, (int, float)) else schedule[-1]
+
+
+def restyle_apart(part: Part, index: Sequence[int]) -> list[np.ndarray]:
+    """Pictures (H, W, 3) of some frames restyled each by itself: noise of its own, no neighbours."""
+    pipeline, sampler = part.pipeline, part.pipeline.sampler()
+    noise = part.noise(index, kind="independent")
+    sources = part.encode(map(part.inputs.source, index), len(index)) if part.settings.strength < 1 else None
+    with pipeline.denoiser(index, None, alone=True) as model:
+        latents = denoise(
+            model,
+            sampler,
+            sampler.start(sources, noise.initial()),
+            windows=pipeline.windows(len(index), alone=True),
+            fresh_noise=noise.fresh,
+            batch_memory=pipeline.ladder,
+            should_stop=part.context.is_cancelled,
+        )
+    return [picture.cpu().numpy() for picture in decode_each(pipeline.codec, latents)]
