@@ -75,6 +75,20 @@ def test_every_control_is_made_of_exact_passes_and_source_frames(folder):
     assert inputs.reference.shape == (30, 40, 3)
 
 
+def test_inputs_of_other_settings_do_not_disturb_each_other(folder):
+    """A redo's inputs in the same folder leave those of the job as they were."""
+    job_dir, job = folder
+    first = inputs_of(with_settings(job, controls=(Control("lineart"),)), job_dir)
+    before = first.control("lineart", 0).copy()
+    other = (Control("lineart", annotator="lineart_standard"),)
+    inputs_of(with_settings(job, controls=other), job_dir).control("lineart", 1)
+    for index in (1, 2, 3, 0):
+        first.control("lineart", index)
+    again = inputs_of(with_settings(job, controls=(Control("lineart"),)), job_dir)
+    assert (again.control("lineart", 1) == first.control("lineart", 1)).all()
+    assert (first.control("lineart", 0) == before).all()
+
+
 def test_memory_does_not_grow_with_the_clip(folder, tmp_path):
     """Four times the frames: checking them and reading each once takes no more memory at its peak."""
     peaks = []
