@@ -224,8 +224,13 @@ def _run(
 def check_ready(settings: Settings, worker_python: Path | str | None = None) -> None:
     """Find what is certain to fail after the render, before it. Raises DeviceMissingError or ModelMissingError."""
     find_worker_python(worker_python)
-    if settings.model != "demo" and not (Path(settings.model) / "model_index.json").is_file():
-        raise ModelMissingError(f"{settings.model}: holds no model_index.json; choose the folder of a diffusers model")
+    path = Path(settings.model)
+    if settings.model == "demo" or (path.suffix.lower() == ".safetensors" and path.is_file()):
+        return
+    if not (path / "model_index.json").is_file():
+        raise ModelMissingError(
+            f"{path}: holds no model_index.json; choose the folder of a diffusers model, or a .safetensors file"
+        )
 
 
 def new_session(worker_python: Path | str | None = None) -> WorkerSession:

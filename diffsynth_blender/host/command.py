@@ -381,7 +381,7 @@ def _add_shot_options(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=int, metavar="N", help="denoising steps")
     add("--guidance", dest="guidance_scale", type=float, metavar="G", help="how strictly the prompt is followed")
     add("--window", type=int, metavar="N", help="neighbouring frames that hold a frame steady; 0 for none")
-    add("--model", type=_model, help="demo, or a folder in the layout of diffusers")
+    add("--model", type=_model, help="demo, a folder in the layout of diffusers, or a .safetensors file")
     add("--device", choices=DEVICES, help="where the worker computes")
     add("--baseline", action="store_true", help="also make independent frames, for the report to compare with")
     add("--recapture", action="store_true", help="render again, and replace whatever job DIR holds")
