@@ -125,7 +125,7 @@ def _attentive(network: Any) -> None:
     """Fresh attention looks at everything alike and says little; here it chooses, and what it finds matters."""
     for name, parameter in network.named_parameters():
         if name.endswith(("to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight")):
-            parameter.data *= 3
+            parameter.data *= 2
 
 
 def _make_vae(**options: Any) -> AutoencoderKL:

@@ -1,12 +1,13 @@
 """The denoising loop over all frames of a clip, written out.
 
 Each step predicts every frame, lets the predicted x0 of the whole clip be edited, which is where the deflickering is,
-and lets the scheduler make the step. The scheduler owns timesteps and sigmas; nothing here is random. The latents of the clip stay where they are,
-on the CPU; only a window of frames at a time goes to the model's device.
+and lets the scheduler make the step. The scheduler owns timesteps and sigmas; nothing here is random. The latents of
+the clip stay where they are, on the CPU; only a window of frames at a time goes to the model's device.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -100,9 +101,8 @@ def denoise(
         for window in windows:
             if should_stop():
                 raise JobInterrupted
-            frames = window.frames
-            part = batch_memory(lambda split: denoiser(x_t[frames], timestep, frames, progress, split))  # noqa: B023
-            window.add(output, part.to(latents.device))
+            evaluate = partial(denoiser, x_t[window.frames], timestep, window.frames, progress)
+            window.add(output, batch_memory(evaluate).to(latents.device))
         todo = [edit for edit in edits if edit.at(step, count)]
         if todo:
             level = sampler.level(step)

@@ -26,7 +26,7 @@ class NoiseLevel:
     """How much of a noisy latent is picture and how much noise."""
 
     signal: float
-    """Factor of x0, above 0; a flow may start at 0."""
+    """Factor of x0, above 0; flows and velocity models may start at 0, where nothing is left of the picture."""
     noise: float
     """Factor of eps, above 0."""
 

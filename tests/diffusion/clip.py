@@ -14,7 +14,7 @@ from diffsynth_blender.diffusion.prompt import encode_prompts
 from diffsynth_blender.diffusion.sampler import Sampler
 
 CPU = torch.device("cpu")
-SIZE = 32
+SIZE = 24
 PROMPTS = ("grey", "a red cube")
 """Negative and positive."""
 

@@ -34,8 +34,9 @@ SCHEDULERS = {
     "lcm": LCMScheduler,
     "tcd": TCDScheduler,
 }
-# Float rounding over the steps: batches of other sizes and sums in another order. Latents are of the order of 1.
-CLOSE = {"atol": 2e-4, "rtol": 2e-4}
+# Float rounding over the steps: batches of other sizes, sums in another order. Latents are of the order of 5, and any
+# change of prompt, scale or guidance moves them by 0.03 to 10.
+CLOSE = {"atol": 1e-4, "rtol": 1e-4}
 
 
 def sd15_parts(tiny) -> list[Any]:
