@@ -6,7 +6,7 @@ from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionMode
 
 from diffsynth_blender.diffusion.attention import FrameAttention
 from diffsynth_blender.diffusion.denoise import denoise
-from diffsynth_blender.diffusion.families import Reference, Split, UNetDenoiser, make_denoiser, smaller_splits
+from diffsynth_blender.diffusion.families import Reference, Split, UNetDenoiser, make_denoiser
 from diffsynth_blender.diffusion.image_prompt import embed_picture
 from diffsynth_blender.diffusion.noise import fixed_noise
 from diffsynth_blender.diffusion.prompt import TextEmbeddings, encode_prompts
@@ -52,15 +52,18 @@ def test_attention_to_oneself_is_the_plain_model(model, frames):
 
 
 def test_frames_that_look_at_each_other_are_not_split(tiny, frames):
-    """A ladder offers fewer frames only where that changes nothing."""
-    text = encode_prompts("sd15", tiny.tokenizers, tiny.text_encoders, PROMPTS)
-    free = UNetDenoiser(tiny.network, text, guidance_scale=2.0)
-    assert [(split.branches_apart, split.frames) for split in smaller_splits(free, 8)] == [
-        (False, 0), (True, 0), (True, 4), (True, 2), (True, 1),
-    ]  # fmt: skip
-    bound = UNetDenoiser(tiny.network, text, guidance_scale=2.0, attention=FrameAttention(("self", "next")))
-    assert [(split.branches_apart, split.frames) for split in smaller_splits(bound, 8)] == [(False, 0), (True, 0)]
-    assert smaller_splits(UNetDenoiser(tiny.network, text), 1) == [Split()]
+    """Fewer frames in a call are for models whose frames are independent; others keep their windows whole."""
+    attention = attending(tiny, "first", "previous", "self", "next")
+    rows = []
+    hook = tiny.network.register_forward_hook(lambda *call: rows.append(len(call[-1][0])))
+    try:
+        expected = run(tiny, frames, attention=attention)
+        found = run(tiny, frames, attention=attention, batch_memory=lambda evaluate: evaluate(Split(frames=1)))
+    finally:
+        hook.remove()
+        attention.detach()
+    assert torch.equal(found, expected)
+    assert set(rows) == {2 * COUNT}
 
 
 def test_a_static_clip_stays_static_under_attention(model):

@@ -7,7 +7,7 @@ from ..attention import FrameAttention
 from ..conditioning import ControlInput
 from ..prompt import TextEmbeddings
 from ..regions import RegionPrompts
-from .guidance import Denoiser, GuidedDenoiser, Split, smaller_splits
+from .guidance import Denoiser, GuidedDenoiser, Split
 from .sd3 import SD3Denoiser, encoded_controls
 from .unet import Reference, UNetDenoiser
 
@@ -20,7 +20,6 @@ __all__ = [
     "UNetDenoiser",
     "encoded_controls",
     "make_denoiser",
-    "smaller_splits",
 ]
 
 

@@ -28,16 +28,6 @@ class Split:
         return some + (", negative and positive prompt one after the other" if self.branches_apart else "")
 
 
-def smaller_splits(denoiser: "GuidedDenoiser", frames: int) -> list[Split]:
-    """Ways to evaluate windows of so many frames, the one that needs most memory first."""
-    apart = len(denoiser.branches) > 1
-    splits = [Split(), *([Split(branches_apart=True)] if apart else [])]
-    if denoiser.frames_apart:
-        fewer = [frames >> halvings for halvings in range(1, frames.bit_length())]
-        splits += [Split(branches_apart=apart, frames=count) for count in fewer]
-    return splits
-
-
 class Denoiser(Protocol):
     """A model with everything that steers it, as the loop sees it."""
 
