@@ -321,7 +321,12 @@ def _parser() -> argparse.ArgumentParser:
     redo.add_argument("output", type=_folder, metavar="DIR", help="the job folder")
     redo.add_argument("--frames", type=_frame_range, required=True, metavar="A-B", help="these scene frames")
     redo.add_argument(
-        "changes", nargs="*", metavar="KEY=VALUE", help='settings as in job.json: prompt="gold" strength=0.7'
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting as in job.json, such as prompt=gold or deflicker.window=2; may be given several times",
     )
     _add_worker_options(redo)
     redo.set_defaults(action=_redo)

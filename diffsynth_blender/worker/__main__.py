@@ -72,14 +72,21 @@ def _parser() -> argparse.ArgumentParser:
         help="restyle some frames of a finished job again with other settings",
         description=(
             "Restyle a range of frames again, against its finished neighbours, which stay as they are to the bit. "
-            'Settings are named as in job.json: prompt="a gold statue" strength=0.7 deflicker.window=2. '
+            'Settings are named as in job.json: --set "prompt=a gold statue" --set deflicker.window=2. '
             "They are kept in job.json; run goes on with them where this was stopped."
         ),
     )
     redo.add_argument("job", type=Path, metavar="JOB", help="the job folder")
     redo.add_argument("--frames", type=_frame_range, required=True, metavar="A-B", help="these scene frames")
     redo.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
-    redo.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="settings that differ from those of the frames")
+    redo.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting that differs from those of the frames; may be given several times",
+    )
     _add_deflicker(commands)
     commands.add_parser("check", help="test this installation")
     return parser

@@ -73,7 +73,9 @@ def test_every_choice_changes_the_picture(run_job, settings):
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "unipc", "tcd"])
-def test_samplers_with_a_memory_go_on_to_the_same_bits(run_job, tiny_model, start_worker, run_worker, tmp_path, sampler):
+def test_samplers_with_a_memory_go_on_to_the_same_bits(
+    run_job, tiny_model, start_worker, run_worker, tmp_path, sampler
+):
     """Kill the worker while it denoises: what the sampler remembers is on disk."""
     whole = run_job(frames=3, sampler=sampler)
     job_dir = tmp_path / "killed"

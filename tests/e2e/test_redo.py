@@ -23,7 +23,7 @@ def redone(tiny_model, run_worker, tmp_path_factory):
     write_job_folder(job_dir, model=tiny_model, frames=7)
     assert run_worker("run", job_dir).returncode == 0
     before = hashes(job_dir)
-    done = run_worker("redo", job_dir, "--frames", "3-4", "prompt=gold", "seed=7")
+    done = run_worker("redo", job_dir, "--frames", "3-4", "--set", "prompt=gold", "--set", "seed=7")
     assert done.returncode == 0, done.stderr
     return job_dir, before
 
@@ -70,7 +70,7 @@ def test_frames_that_are_not_there_are_refused(redone, run_worker):
     """A range must be of the shot; a setting that is not known is named; the job stays as it was."""
     job_dir, _ = redone
     before = (job_dir / "job.json").read_bytes()
-    for arguments, words in ((("5-9",), "redos[0].last"), (("3-4", "strenght=1"), "'strength'")):
+    for arguments, words in ((("5-9",), "redos[0].last"), (("3-4", "--set", "strenght=1"), "'strength'")):
         done = run_worker("redo", job_dir, "--frames", *arguments)
         assert done.returncode == 2 and words in done.stderr, done.stderr
     assert (job_dir / "job.json").read_bytes() == before
