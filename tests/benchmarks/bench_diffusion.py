@@ -1,70 +1,92 @@
-"""What deflickering costs: the demo model on eight frames of 256x192, one denoising step with and without."""
+"""What each part of the method brings, and what deflickering costs: the demo shot with the demo model, real jobs.
 
-from collections.abc import Callable
+Every row is a job folder run by the worker's own job runner; figures are those of its report.json, so flicker is
+measured along the exact motion whatever the row steadies its frames by.
+"""
 
-import torch
+import json
+import shutil
+import statistics
+from dataclasses import replace
 
-from diffsynth_blender.blending.smoother import Smoother
-from diffsynth_blender.diffusion.conditioning import ControlInput
-from diffsynth_blender.diffusion.deflicker import Deflickering
-from diffsynth_blender.diffusion.denoise import denoise
-from diffsynth_blender.diffusion.families import UNetDenoiser
-from diffsynth_blender.diffusion.latents import LatentCodec
-from diffsynth_blender.diffusion.noise import fixed_noise
-from diffsynth_blender.diffusion.prompt import encode_prompts
-from diffsynth_blender.diffusion.sampler import Sampler
-from diffsynth_blender.models.checkpoint import CheckpointRequest, load_checkpoint
-from diffsynth_blender.motion.clip import Clip
-from diffsynth_blender.worker.devices import choose_device, compute_dtype
-from diffsynth_blender.worker.interop import smooth_tensors, warp_device
-from tests.benchmarks.common import paired, ratio, spread, write_bench
-from tests.reference.scene import BACKGROUND_DEPTH, demo_scene
+from diffsynth_blender.protocol import Attention, Deflicker, Noise, Settings, load_job, save_job
+from diffsynth_blender.worker.job import run_job
+from tests.benchmarks.common import OUTPUT, write_bench
 
-FRAMES = 8
-SIZE = (256, 192)
-WINDOW = 4
-STEPS = 4
+SHOT = OUTPUT / "clips" / "demo"
+JOBS = OUTPUT / "diffusion"
+LOOK = Settings(
+    prompt="a clay render of toys on grass, hills, blue sky", strength=0.6, guidance_scale=1.5, device="cpu"
+)
+ATTENTION = Attention()
+# The last steps free, and no smoothing after them, as the demo.
+STEADY = Deflicker(window=4, skip_last=3, final=False)
+FIXED, SURFACE = Noise("fixed"), Noise("surface", 0.1)
+
+ROWS: dict[str, Settings] = {
+    "per-frame noise": replace(LOOK, noise=Noise("independent"), deflicker=None),
+    "fixed noise": replace(LOOK, deflicker=None),
+    "+ cross-frame attention": replace(LOOK, deflicker=None, attention=ATTENTION),
+    "+ in-iteration deflickering (exact)": replace(LOOK, deflicker=STEADY, attention=ATTENTION),
+    "the same, patch matching only": replace(LOOK, deflicker=replace(STEADY, along="matched"), attention=ATTENTION),
+    "+ surface noise": replace(LOOK, noise=SURFACE, deflicker=STEADY, attention=ATTENTION),
+}
+FULL = "+ surface noise"
+OWN_WORK = ("render", "write", "load", "controls")
+"""Seconds of a report that are not the method's: rendering, files, loading the model."""
+
+EVERY_FIFTH = replace(LOOK, deflicker=Deflicker(window=4, interval=5, final=False))
+WITHOUT = replace(LOOK, deflicker=None)
+ROUNDS = 2
 
 
 def main() -> None:
-    """Measure and write diffusion.json."""
-    device = choose_device("auto")
-    scene = demo_scene(*SIZE)
-    numbers = list(range(1, FRAMES + 1))
-    pictures = [scene.picture(frame) for frame in numbers]
-    clip = Clip(
-        numbers,
-        numbers,
-        scene.passes,
-        {frame: scene.camera(frame) for frame in numbers},
-        width=SIZE[0],
-        height=SIZE[1],
-        background_depth=BACKGROUND_DEPTH,
-        device=warp_device(device),
-    )
-    smoother = Smoother(clip, pictures.__getitem__, mode="balanced", window=WINDOW)
-    smoother.prepare()
-    request = CheckpointRequest("demo", (("depth", ""), ("normal", "")))
-    model = load_checkpoint(request, device=device, dtype=compute_dtype(device))
-    codec = LatentCodec(model.vae, height=SIZE[1], width=SIZE[0], device=device)
-    source = torch.stack([torch.from_numpy(picture) for picture in pictures])
-    text = encode_prompts(model.family, model.tokenizers, model.text_encoders, ("", "clay"))
-    noise = fixed_noise(FRAMES, codec.latent_shape, seed=0)
-    image = source.permute(0, 3, 1, 2)
-    controls = [ControlInput(control.net, image) for control in model.controlnets]
-    denoiser = UNetDenoiser(model.network, text, controls=controls, guidance_scale=2.0)
-
-    def run(deflicker: Deflickering | None) -> Callable[[], object]:
-        def once() -> torch.Tensor:
-            sampler = Sampler("ddim", model.scheduler_config, steps=STEPS, strength=1.0)
-            return denoise(denoiser, sampler, sampler.start(None, noise), edits=[deflicker] if deflicker else [])
-
-        return once
-
-    deflicker = Deflickering(smooth_tensors(smoother.smooth), codec)
-    seconds = paired({"with": run(deflicker), "without": run(None)}, repeats=3)
+    """Run all jobs and write diffusion.json."""
+    rows: list[dict[str, object]] = []
+    for name, settings in ROWS.items():
+        report = run(name, settings)
+        rows.append(
+            {
+                "method": name,
+                "warp_error": report["temporal"]["warp_error_result"],
+                "sharpness": report["sharpness"]["result"],
+                "seconds_per_frame": seconds_of(report) / report["frames"],
+            }
+        )
+    plain, full = rows[0], next(row for row in rows if row["method"] == FULL)
     write_bench(
         "diffusion",
-        [spread(f"{STEPS} steps, {FRAMES} frames, {name} deflickering", values) for name, values in seconds.items()],
-        {"deflicker_cost": ratio(seconds, "with", "without")},
+        rows,
+        {
+            "warp_error_vs_per_frame": full["warp_error"] / plain["warp_error"],  # type: ignore[operator]
+            "sharpness_vs_per_frame": full["sharpness"] / plain["sharpness"],  # type: ignore[operator]
+            "deflicker_cost": deflicker_cost(),
+        },
     )
+
+
+def deflicker_cost() -> float:
+    """Time of the shot deflickered at every fifth step, motion and VAE included, divided by that without any."""
+    ratios = []
+    for _ in range(ROUNDS):
+        with_it, without = (seconds_of(run(name, settings)) for name, settings in
+                            (("every fifth step", EVERY_FIFTH), ("without", WITHOUT)))  # fmt: skip
+        ratios.append(with_it / without)
+    return statistics.median(ratios)
+
+
+def run(name: str, settings: Settings) -> dict:
+    """Run a job of the demo shot anew and return its report."""
+    folder = JOBS / name.strip("+ ").replace(" ", "-").replace(",", "")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for part in ("source", "passes"):
+        shutil.copytree(SHOT / part, folder / part)
+    save_job(replace(load_job(SHOT), settings=settings), folder)
+    run_job(folder, frames=None, on_event=lambda event: None, is_cancelled=lambda: False)
+    return json.loads((folder / "report.json").read_text())
+
+
+def seconds_of(report: dict) -> float:
+    """What the method takes of a job's time [s]."""
+    return sum(seconds for part, seconds in report["seconds"].items() if part not in OWN_WORK)

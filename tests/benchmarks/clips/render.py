@@ -16,7 +16,7 @@ from types import ModuleType
 
 import bpy
 
-from diffsynth_blender.demo import shapes
+from diffsynth_blender.demo import materials, scene, shapes
 from diffsynth_blender.host import (
     api,
     cameras,
@@ -25,28 +25,30 @@ from diffsynth_blender.host import (
     capture_objects,
     capture_passes,
     capture_shot,
-    cryptomatte,
 )
-from diffsynth_blender.protocol import JOB_FILE, Settings, job
+from diffsynth_blender.protocol import JOB_FILE, Settings, cryptomatte, shot
 
 from . import deforming, optics, rigid, studio
 
+DEMO = "demo"
 SCENES = {"rigid": rigid, "deforming": deforming, "optics": optics}
 ROOT = Path(__file__).resolve().parents[3]
 CLIPS = ROOT / "build" / "bench" / "clips"
-CAPTURE_CODE = [job, cameras, capture, capture_frame, capture_objects, capture_passes, capture_shot, cryptomatte]
+CAPTURE_CODE = [shot, cameras, capture, capture_frame, capture_objects, capture_passes, capture_shot, cryptomatte]
 """What decides the files of a captured shot."""
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=list(SCENES), help="clips to render (all)")
+    parser.add_argument("names", nargs="*", default=[*SCENES, DEMO], help="clips to render (all)")
     parser.add_argument("--preview", type=Path, help="render one frame of both looks into this folder, nothing else")
     parser.add_argument("--frame", type=int, default=12, help="which (%(default)s)")
     options = parser.parse_args()
     for name in options.names:
-        if options.preview:
+        if name == DEMO:
+            render_demo()
+        elif options.preview:
             for look in ("guide", "truth"):
                 render_still(SCENES[name].build(look), options.frame, options.preview / f"{name}-{look}.png")
         else:
@@ -64,11 +66,18 @@ def render_clip(name: str) -> None:
     if begin(folder, "truth", scene_code):
         shutil.rmtree(folder / "truth", ignore_errors=True)
     missing = [f for f in range(1, studio.FRAMES + 1) if not truth_path(folder, f).is_file()]
-    scene = SCENES[name].build("truth") if missing else None
+    truth = SCENES[name].build("truth") if missing else None
     for frame in missing:
-        render_still(scene, frame, truth_path(folder, frame))
+        render_still(truth, frame, truth_path(folder, frame))
         print(f"{name}: truth of frame {frame}", file=sys.stderr, flush=True)
     print(f"{folder}: {time.monotonic() - started:.0f} s")
+
+
+def render_demo() -> None:
+    """Make what is missing of the demo shot; it has no truth, it is restyled."""
+    folder = CLIPS / DEMO
+    if begin(folder, "guide", [scene, materials, shapes, *CAPTURE_CODE]) or not (folder / JOB_FILE).is_file():
+        api.capture(scene.build_scene(), folder, settings=Settings(prompt="demo"), overwrite=True, on_status=_show)
 
 
 def begin(folder: Path, look: str, code: list[ModuleType]) -> bool:
@@ -90,14 +99,14 @@ def truth_path(folder: Path, frame: int) -> Path:
     return folder / "truth" / f"{frame:04d}.png"
 
 
-def render_still(scene: bpy.types.Scene, frame: int, path: Path) -> None:
+def render_still(look: bpy.types.Scene, frame: int, path: Path) -> None:
     """Write one frame as an 8-bit PNG, as it is displayed; never half written."""
-    scene.frame_set(frame)
+    look.frame_set(frame)
     path.parent.mkdir(parents=True, exist_ok=True)
     writing = path.with_name(f"writing-{path.name}")
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.image_settings.color_mode = "RGB"
-    scene.render.filepath = str(writing)
+    look.render.image_settings.file_format = "PNG"
+    look.render.image_settings.color_mode = "RGB"
+    look.render.filepath = str(writing)
     bpy.ops.render.render(write_still=True)
     writing.replace(path)
 
