@@ -46,7 +46,8 @@ class UNetDenoiser(GuidedDenoiser):
         """Put together what is evaluated.
 
         Args:
-            unet: computes in its own dtype and on its own device.
+            unet: computes in its own dtype and on its own device; its weights, like those of the ControlNets, are put
+                in another order in memory.
             text: two rows, negative and positive prompt.
             guidance_scale: 1 (none) or more.
             size: height and width of the pictures [px]; SDXL is told them.
@@ -64,6 +65,10 @@ class UNetDenoiser(GuidedDenoiser):
             raise ValueError("models that take the guidance scale as an input are not supported; use an LCM LoRA")
         if unet.config.in_channels != unet.config.out_channels:
             raise ValueError(f"a U-Net of {unet.config.in_channels} input channels is for inpainting or editing")
+        # The same numbers in the order that convolutions like: 0.51 for 0.64 s for 8 rows of the demo model with one
+        # ControlNet at 384x256 on a CPU core, and what half precision wants on a GPU.
+        for network in (unet, *(control.net for control in controls)):
+            network.to(memory_format=torch.channels_last)
         parameter = next(unet.parameters())
         self._unet = unet
         self._text = text.states.to(parameter.device, parameter.dtype)
