@@ -1,4 +1,4 @@
-"""compare.png: consecutive frames of source, independent frames and result, and where each of them flickers."""
+"""Sheets of frames to compare by eye, such as compare.png: source, independent frames, result, and where each flickers."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ BACKGROUND = (24, 24, 24)
 TEXT = (235, 235, 235)
 
 
-def write_compare(job_dir: Path, rows: list[tuple[str, np.ndarray]]) -> Path:
-    """Write JOB/compare.png and return its path.
+def write_sheet(path: Path, rows: list[tuple[str, np.ndarray]]) -> Path:
+    """Write rows of frames with their labels as one picture and return its path.
 
     Args:
-        job_dir: the job folder.
+        path: of the picture; its folder exists.
         rows: label and frames of each row, values in [0, 1], shape (columns, H, W, 3); all rows alike.
     """
     count, height, width, _ = rows[0][1].shape
@@ -35,7 +35,6 @@ def write_compare(job_dir: Path, rows: list[tuple[str, np.ndarray]]) -> Path:
         for c, frame in enumerate(frames):
             pixels = np.rint(np.clip(frame, 0.0, 1.0) * 255.0).astype(np.uint8)
             sheet.paste(Image.fromarray(pixels), (gap + c * (width + gap), top + LABEL_HEIGHT))
-    path = job_dir / COMPARE_FILE
     with replacing(path) as temporary:
         sheet.save(temporary)
     return path

@@ -8,7 +8,7 @@ import numpy as np
 from ..blending.metrics import remap, sharpness, warp_error
 from ..motion.clip import Clip
 from ..protocol import Job, baseline_path, output_path
-from .compare import COLUMNS, GAIN, write_compare
+from .compare import COLUMNS, COMPARE_FILE, GAIN, write_sheet
 from .inputs import read_frame, read_source
 from .report import Report, Sharpness, Temporal, versions
 
@@ -97,8 +97,8 @@ def _compare(job_dir: Path, count: int, clip: Clip, source: Read, baseline: Read
     def row(read: Read) -> np.ndarray:
         return np.stack([read(index) for index in shown])
 
-    write_compare(
-        job_dir,
+    write_sheet(
+        job_dir / COMPARE_FILE,
         [
             ("source render", row(source)),
             ("independent frames", row(baseline)),
