@@ -17,7 +17,7 @@ from ..diffusion.conditioning import ControlInput
 from ..diffusion.denoise import FRAME_BATCH
 from ..diffusion.families import GuidedDenoiser, Split, make_denoiser
 from ..diffusion.latents import LatentCodec, fewer_frames
-from ..diffusion.memory import Ladder
+from ..diffusion.memory import Ladder, Resident
 from ..diffusion.prompt import TextEmbeddings, encode_prompts
 from ..diffusion.regions import RegionPrompts
 from ..diffusion.sampler import Sampler
@@ -63,6 +63,7 @@ class Pipeline:
         self._settings = job.settings
         self._inputs = inputs
         self._job_dir = context.job_dir
+        self._device = device
         self._checkpoint = self._load(job, context, device)
         self.codec, self.loop_codec = make_codecs(
             self._checkpoint,
@@ -212,13 +213,15 @@ class Pipeline:
         prompts = [settings.negative_prompt, settings.prompt]
         prompts += [region.prompt or settings.prompt for region in settings.regions]
         try:
-            return encode_prompts(
-                checkpoint.family,
-                checkpoint.tokenizers,
-                checkpoint.text_encoders,
-                prompts,
-                clip_skip=settings.clip_skip,
-            )
+            # They are not needed again: from here on their place on a graphics card is free.
+            with Resident(self._device, *checkpoint.text_encoders):
+                return encode_prompts(
+                    checkpoint.family,
+                    checkpoint.tokenizers,
+                    checkpoint.text_encoders,
+                    prompts,
+                    clip_skip=settings.clip_skip,
+                )
         except ValueError as error:
             raise BadJobError(f"{JOB_FILE}: settings: {error}") from error
 
