@@ -1,11 +1,11 @@
-"""Between frames and latents: the VAE used deterministically, and the noise a clip starts from.
+"""Between frames and latents: the VAE used deterministically.
 
 Frames are float32 in [0, 1] display-referred sRGB, shape (T, H, W, 3); latents are (T, C, h, w) with h, w = H, W
 divided by the VAE's scale factor, rounded up. The VAE always computes in float32: half precision costs it visible
 detail, and the deflickering takes differences of its outputs.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -69,6 +69,22 @@ def decode_each(codec: Codec, latents: torch.Tensor) -> Iterator[torch.Tensor]:
     with codec.resident():
         for part in latents.split(codec.batch):
             yield from codec.decode(part)
+
+
+def frame_reader(codec: Codec, latents: torch.Tensor) -> Callable[[int], torch.Tensor]:
+    """What returns the frame (H, W, 3) at an index of latents (T, C, h, w), for a reader that goes on in order.
+
+    It decodes a batch ahead and holds nothing else; going back is allowed and costs decoding again.
+    """
+    held: dict[int, torch.Tensor] = {}
+
+    def read(index: int) -> torch.Tensor:
+        if index not in held:
+            held.clear()
+            held.update(enumerate(codec.decode(latents[index : index + codec.batch]), start=index))
+        return held.pop(index)
+
+    return read
 
 
 def encode_each(codec: Codec, frames: Iterable[torch.Tensor], count: int) -> torch.Tensor:
@@ -139,7 +155,9 @@ class _Autoencoder:
 
         return self._in_batches(len(latents), (self._height, self._width, 3), some)
 
-    def _in_batches(self, count: int, shape: tuple[int, int, int], some) -> torch.Tensor:  # type: ignore[no-untyped-def]
+    def _in_batches(
+        self, count: int, shape: tuple[int, int, int], some: Callable[[torch.Tensor, int], torch.Tensor]
+    ) -> torch.Tensor:
         result = torch.empty((count, *shape), device=self._device)
 
         def fill(call: VaeCall) -> None:

@@ -63,11 +63,11 @@ def main(modes: Sequence[str] = MODES) -> None:
     write_bench("long_clips", rows, ratios)
 
 
-def swinging_scene():
+def swinging_scene(width: int = SIZE, height: int = SIZE):
     """The demo scene's rectangles, swinging: frames a period apart are the same."""
     from tests.reference.scene import demo_scene
 
-    scene = demo_scene(SIZE, SIZE)
+    scene = demo_scene(width, height)
 
     def swing(frame: float) -> float:
         return SWING * np.sin(2 * np.pi * frame / PERIOD)

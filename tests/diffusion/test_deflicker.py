@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from diffsynth_blender.diffusion.deflicker import Deflickering, scheduled
-from diffsynth_blender.diffusion.latents import LatentCodec, decode_each, encode_each
+from diffsynth_blender.diffusion.latents import LatentCodec
 
 CPU = torch.device("cpu")
 SIZE = 16
@@ -149,11 +149,3 @@ def test_settings_out_of_range_are_refused(codec, setting):
     """Windows and strengths below zero, empty schedules, and no interval."""
     with pytest.raises(ValueError, match=next(iter(setting))):
         dataclasses.replace(Deflickering(identity, codec, window=1), **setting)
-
-
-def test_frames_one_by_one_are_those_of_the_whole_clip(codec, x0):
-    """Decoding and encoding a clip frame by frame gives the same bits as all at once."""
-    frames = codec.decode(x0)
-    each = list(decode_each(codec, x0))
-    assert torch.equal(torch.stack(each), frames)
-    assert torch.equal(encode_each(codec, each, FRAMES), codec.encode(frames))
