@@ -125,7 +125,7 @@ def gather_all(  # type: ignore[empty-body]
 ) -> wp.vec3:
     """Cubic colour at (x, y) from all sixteen pixels: what `gather_cubic` returns for `ALL_TAPS`, to the last bits.
 
-    In a fifth of the time.
+    In a fifth of the time that Warp's own loops took.
     """
 
 

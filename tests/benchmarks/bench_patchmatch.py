@@ -5,6 +5,10 @@ Measured in one process, in turn, medians of rounds, both with as many threads a
 sigma 0.01. Both sides get float32 pictures (H, W, 3) and return positions and errors at full size; the time includes
 packing, both pyramids and all levels. Whole pixels: numba's side has no sub-pixel steps. Both try the same candidates
 with the same random numbers in the same order, so both must find the same field; that is checked before timing.
+
+One thing ours leaves out: what a neighbour suggests that has not moved since the last round, since that was tried then
+and cannot win now. Numba's side tries it again, as the algorithm is published. What both share are numbers only: the
+sizes of the pyramid's levels and where a round's random numbers start.
 """
 
 from __future__ import annotations
