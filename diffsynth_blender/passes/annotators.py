@@ -12,14 +12,13 @@ import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..models.registry import ANNOTATOR_WEIGHTS
 from .controls import grey
 from .errors import PassError
 from .images import to_bytes
@@ -42,8 +41,8 @@ class Annotator:
     value: str
     """What comes out: "picture" is used as it is; "inverse_depth", "depth" and "darkness" have no scale of their own
     and are normalised over the clip."""
-    weights: tuple[str, ...] = ()
-    """Files in the annotators' folder, as in the model table."""
+    has_weights: bool = False
+    """Whether it loads weights; their files are in the model table."""
     packages: tuple[str, ...] = ()
     """What it needs beyond the worker's requirements."""
 
@@ -51,33 +50,13 @@ class Annotator:
 ANNOTATORS: dict[str, Annotator] = {
     "canny": Annotator("canny", "canny", "CannyDetector", "picture"),
     "lineart_standard": Annotator("lineart", "lineart_standard", "LineartStandardDetector", "darkness"),
-    "lineart": Annotator(
-        "lineart", "lineart", "LineartDetector", "picture", weights=ANNOTATOR_WEIGHTS["lineart"].files
-    ),
-    "lineart_anime": Annotator(
-        "lineart", "lineart_anime", "LineartAnimeDetector", "picture", weights=ANNOTATOR_WEIGHTS["lineart_anime"].files
-    ),
-    "hed": Annotator("softedge", "hed", "HEDdetector", "picture", weights=ANNOTATOR_WEIGHTS["hed"].files),
-    "pidi": Annotator("softedge", "pidi", "PidiNetDetector", "picture", weights=ANNOTATOR_WEIGHTS["pidi"].files),
-    "normalbae": Annotator(
-        "normal",
-        "normalbae",
-        "NormalBaeDetector",
-        "picture",
-        weights=ANNOTATOR_WEIGHTS["normalbae"].files,
-        packages=("torchvision",),
-    ),
-    "midas": Annotator(
-        "depth",
-        "midas",
-        "MidasDetector",
-        "inverse_depth",
-        weights=ANNOTATOR_WEIGHTS["midas"].files,
-        packages=("torchvision", "timm"),
-    ),
-    "zoe": Annotator(
-        "depth", "zoe", "ZoeDetector", "depth", weights=ANNOTATOR_WEIGHTS["zoe"].files, packages=("torchvision", "timm")
-    ),
+    "lineart": Annotator("lineart", "lineart", "LineartDetector", "picture", True),
+    "lineart_anime": Annotator("lineart", "lineart_anime", "LineartAnimeDetector", "picture", True),
+    "hed": Annotator("softedge", "hed", "HEDdetector", "picture", True),
+    "pidi": Annotator("softedge", "pidi", "PidiNetDetector", "picture", True),
+    "normalbae": Annotator("normal", "normalbae", "NormalBaeDetector", "picture", True, ("torchvision",)),
+    "midas": Annotator("depth", "midas", "MidasDetector", "inverse_depth", True, ("torchvision", "timm")),
+    "zoe": Annotator("depth", "zoe", "ZoeDetector", "depth", True, ("torchvision", "timm")),
 }
 
 WITHOUT_WEIGHTS = {"canny": "canny", "lineart": "lineart_standard"}
@@ -92,12 +71,13 @@ def annotators_of(kind: str) -> list[str]:
 class Estimator:
     """One estimator, loaded."""
 
-    def __init__(self, name: str, folder: str, device: str = "cpu") -> None:
+    def __init__(self, name: str, folder: str = "", weights: Sequence[str] = (), device: str = "cpu") -> None:
         """Load it.
 
         Args:
             name: one of `ANNOTATORS`.
             folder: of the weights; "" where it needs none.
+            weights: names of the files in the folder, where it needs some.
             device: torch's name of where networks run.
 
         Raises:
@@ -107,17 +87,17 @@ class Estimator:
         for package in self.annotator.packages:
             _require(name, package)
         detector = getattr(submodule(self.annotator.module), self.annotator.detector)
-        if not self.annotator.weights:
+        if not self.annotator.has_weights:
             self._detector = detector()
             return
         if not folder:
             raise PassError(
-                f"annotator {name!r} needs weights ({', '.join(self.annotator.weights)}): "
+                f"annotator {name!r} needs weights ({', '.join(weights)}): "
                 "set settings.annotators to the folder that holds them"
             )
-        for weights in self.annotator.weights:
-            if not (Path(folder) / weights).is_file():
-                raise PassError(f"{Path(folder) / weights}: no such file, annotator {name!r} needs it: copy it there")
+        for file in weights:
+            if not (Path(folder) / file).is_file():
+                raise PassError(f"{Path(folder) / file}: no such file, annotator {name!r} needs it: copy it there")
         try:
             self._detector = detector.from_pretrained(folder).to(device)
         # Whatever torch.load makes of a damaged file.

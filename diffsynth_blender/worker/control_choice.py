@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..models.errors import CheckpointError
-from ..models.registry import find_checkpoint
+from ..models.registry import ANNOTATOR_WEIGHTS, find_checkpoint
 from ..passes.annotators import ANNOTATORS, WITHOUT_WEIGHTS, Estimator, annotators_of, shuffle
 from ..passes.errors import PassError
 from ..protocol import JOB_FILE, BadJobError, Control, Job, ModelMissingError
@@ -94,8 +94,10 @@ def _estimated(job: Job, job_dir: Path, control: Control, key: str) -> ControlMa
     if name not in ANNOTATORS or ANNOTATORS[name].kind != control.kind:
         raise BadJobError(f"{JOB_FILE}: {key}.annotator {name!r} does not make {control.kind}; choose one of {known}")
     try:
-        device = _device(job) if ANNOTATORS[name].weights else "cpu"
-        return Estimated(job, job_dir, Estimator(name, job.settings.annotators, device), name)
+        if not ANNOTATORS[name].has_weights:
+            return Estimated(job, job_dir, Estimator(name), name)
+        weights = ANNOTATOR_WEIGHTS[name].files
+        return Estimated(job, job_dir, Estimator(name, job.settings.annotators, weights, _device(job)), name)
     except PassError as error:
         raise ModelMissingError(f"{JOB_FILE}: {key}: {error}") from error
 

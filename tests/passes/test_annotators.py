@@ -20,6 +20,8 @@ from diffsynth_blender.passes.annotators import (
 from diffsynth_blender.passes.errors import PassError
 from tests.reference.scene import demo_scene
 
+HED = ("ControlNetHED.pth",)
+
 
 @pytest.fixture(scope="module")
 def frame() -> np.ndarray:
@@ -35,7 +37,7 @@ def card(height: int = 50, width: int = 80) -> np.ndarray:
 
 def test_canny_lines_lie_on_borders():
     """Thin white lines on black, within a pixel of the card's border, at the frame's own size."""
-    estimate = Estimator("canny", "").estimate(card())
+    estimate = Estimator("canny").estimate(card())
     control = finish("picture", estimate, 0.0, 1.0)
     assert control.shape == (50, 80, 3) and set(np.unique(control)) == {0.0, 1.0}
     lines = control[..., 0] > 0
@@ -47,7 +49,7 @@ def test_canny_lines_lie_on_borders():
 
 def test_line_art_is_normalised_over_the_clip():
     """A frame looks the same to the model whatever other frames hold; a range of its own would make it flicker."""
-    estimator = Estimator("lineart_standard", "")
+    estimator = Estimator("lineart_standard")
     faint = 1.0 - 0.2 * (1.0 - card())
     estimates = [estimator.estimate(picture) for picture in (card(), faint)]
     values = np.concatenate([clip_values("darkness", estimate) for estimate in estimates])
@@ -81,12 +83,12 @@ def test_shuffle_keeps_colours_and_loses_shapes(frame):
 def test_weights_that_are_missing_are_named(tmp_path):
     """Without a folder the files it needs; with one, the file that is not there."""
     with pytest.raises(PassError, match=r"'hed' needs weights \(ControlNetHED.pth\): set settings.annotators"):
-        Estimator("hed", "")
+        Estimator("hed", "", HED)
     with pytest.raises(PassError, match=r"ControlNetHED\.pth: no such file, annotator 'hed' needs it"):
-        Estimator("hed", str(tmp_path))
+        Estimator("hed", str(tmp_path), HED)
     (tmp_path / "ControlNetHED.pth").write_bytes(b"not weights")
     with pytest.raises(PassError, match="the weights of annotator 'hed' cannot be loaded"):
-        Estimator("hed", str(tmp_path))
+        Estimator("hed", str(tmp_path), HED)
 
 
 def test_weights_are_loaded_from_the_folder(tmp_path, frame):
@@ -98,7 +100,7 @@ def test_weights_are_loaded_from_the_folder(tmp_path, frame):
     torch.manual_seed(0)
     network = submodule("hed").ControlNetHED_Apache2()
     torch.save(network.state_dict(), tmp_path / "ControlNetHED.pth")
-    control = finish("picture", Estimator("hed", str(tmp_path)).estimate(frame), 0.0, 1.0)
+    control = finish("picture", Estimator("hed", str(tmp_path), HED).estimate(frame), 0.0, 1.0)
     assert control.shape == frame.shape and 0.0 <= control.min() <= control.max() <= 1.0
 
 
@@ -106,7 +108,7 @@ def test_weights_are_loaded_from_the_folder(tmp_path, frame):
 def test_what_needs_torchvision_says_so():
     """By the name of the annotator, with what to do."""
     with pytest.raises(PassError, match=r"'midas' needs torchvision, which cannot be imported here .*: choose another"):
-        Estimator("midas", "")
+        Estimator("midas")
 
 
 def test_the_table_is_whole():
@@ -115,13 +117,13 @@ def test_the_table_is_whole():
         kind: annotators_of(kind) != [] for kind in ("depth", "normal", "softedge", "lineart", "canny")
     } == dict.fromkeys(("depth", "normal", "softedge", "lineart", "canny"), True)
     for kind, name in WITHOUT_WEIGHTS.items():
-        assert ANNOTATORS[name].kind == kind and not ANNOTATORS[name].weights
+        assert ANNOTATORS[name].kind == kind and not ANNOTATORS[name].has_weights
 
 
 def test_one_annotator_does_not_import_the_others():
     """Canny in a fresh interpreter leaves the others, and torchvision, alone."""
     code = (
-        "import sys; from diffsynth_blender.passes.annotators import Estimator; Estimator('canny', '');"
+        "import sys; from diffsynth_blender.passes.annotators import Estimator; Estimator('canny');"
         "print([name for name in sys.modules if name.startswith(('torchvision', 'controlnet_aux.'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from diffsynth_blender.blending.footage import Footage
+from diffsynth_blender.models.registry import ANNOTATOR_WEIGHTS
 from diffsynth_blender.motion.clip import Clip
+from diffsynth_blender.passes.annotators import ANNOTATORS
 from diffsynth_blender.passes.images import to_bytes
 from diffsynth_blender.protocol import (
     Attention,
@@ -197,3 +199,8 @@ def test_passes_keep_their_size_without_upscaling(folder):
     job_dir, job = folder
     assert at_result_size(job) == job
     assert read_frame_passes(job, job_dir, 1).depth.shape == (48, 64)
+
+
+def test_every_annotator_with_weights_is_in_the_table_of_weights():
+    """Loading finds its files' names there."""
+    assert {name for name, annotator in ANNOTATORS.items() if annotator.has_weights} == ANNOTATOR_WEIGHTS.keys()
