@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from ..passes import annotators
-from ..passes.controls import DepthRangeFinder, RangeFinder, depth_control, grey, normal_control
+from ..passes.controls import DepthRange, DepthRangeFinder, RangeFinder, depth_control, grey, normal_control
 from ..passes.exr import ExactPasses
 from ..passes.lines import line_art, soft_edges
 from ..protocol import Job
@@ -85,7 +85,7 @@ class ExactDepth:
         return depth_control(self._files.read(frame), self._range, self._background)
 
     @cached_property
-    def _range(self):  # type: ignore[no-untyped-def]
+    def _range(self) -> DepthRange:
         return self._finder.range()
 
 
