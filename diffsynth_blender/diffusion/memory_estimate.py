@@ -67,14 +67,18 @@ class _Allocations(TorchDispatchMode):
         weakref.finalize(storage, forget)
 
 
-def peak_bytes(compute: Callable[[], object]) -> int:
-    """The most bytes that the tensors made by `compute` take at a time; nothing is computed.
+def peak_bytes(compute: Callable[..., object], *inputs: torch.Tensor) -> int:
+    """The most bytes that the tensors made by `compute(*inputs)` take at a time; next to nothing is computed.
 
-    Tensors from outside, such as weights, are not counted. `compute` may not look at values, nor move networks. What
-    libraries take inside an operation is not seen.
+    Inputs are replaced by tensors of their size without content, and so is all that is made of them; `compute` may not
+    look at their values. Weights and other tensors from outside are not counted, nor what libraries take inside an
+    operation.
     """
-    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), _Allocations() as allocations:
-        compute()
+    contentless = FakeTensorMode(allow_non_fake_inputs=True)
+    with torch.no_grad():
+        fakes = [contentless.from_tensor(tensor) for tensor in inputs]
+        with _Allocations() as allocations:
+            compute(*fakes)
     return allocations.peak
 
 
@@ -99,7 +103,7 @@ def estimate_memory(
     device: torch.device,
     busy: Iterable[torch.nn.Module],
     idle: Iterable[torch.nn.Module],
-    computations: Iterable[Callable[[], object]],
+    activations: int,
     window: int,
     height: int,
     width: int,
@@ -112,8 +116,8 @@ def estimate_memory(
         device: where it computes.
         busy: networks that stay on the device.
         idle: networks that are there only while they are used.
-        computations: what runs on the device one after the other, in its largest pieces: an evaluation of the model for
-            one window, a batch through the VAE.
+        activations: the largest `peak_bytes` of what runs there, one after the other: an evaluation of the model for one
+            window, a batch through the VAE.
         window: neighbours to either side that a frame is averaged with.
         height: of the frames [px].
         width: of the frames [px].
@@ -122,7 +126,6 @@ def estimate_memory(
     """
     busy, idle = list(busy), list(idle)
     idle_largest = max((weight_bytes([network]) for network in idle), default=0)
-    activations = max((peak_bytes(compute) for compute in computations), default=0)
     near = 2 * window + 1
     frames = height * width * (near * (LINKED_BYTES + PASS_BYTES) + OWN_BYTES) if window else 0
     channels, h, w = latent_shape

@@ -1,4 +1,4 @@
-"""Sheets of frames to compare by eye, such as compare.png: source, independent frames, result, and where each flickers."""
+"""Sheets of frames to compare by eye; compare.png shows source, independent frames, result, and where each flickers."""
 
 from pathlib import Path
 

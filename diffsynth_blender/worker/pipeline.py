@@ -123,14 +123,28 @@ class Pipeline:
         attention = self._attention(clip, alone)
         regions = self._regions(index)
         try:
+            yield self._ready(networks, index, attention, regions)
+        finally:
+            for layers in (regions, attention):
+                if layers is not None:
+                    layers.detach()
+
+    def _ready(
+        self,
+        networks: Sequence[torch.nn.Module],
+        index: Sequence[int],
+        attention: FrameAttention | None,
+        regions: RegionPrompts | None,
+    ) -> GuidedDenoiser:
+        try:
             for layers in (attention, regions):
                 if layers is not None:
                     layers.attach(*networks)
-            yield make_denoiser(
-                checkpoint.family,
-                checkpoint.network,
+            return make_denoiser(
+                self._checkpoint.family,
+                self._checkpoint.network,
                 self._text,
-                vae=checkpoint.vae,
+                vae=self._checkpoint.vae,
                 size=self._padded_size(),
                 guidance_scale=self._settings.guidance_scale,
                 controls=self._controls(index),
@@ -141,10 +155,6 @@ class Pipeline:
             )
         except ValueError as error:
             raise BadJobError(f"{JOB_FILE}: settings: {error}") from error
-        finally:
-            for layers in (regions, attention):
-                if layers is not None:
-                    layers.detach()
 
     def _attention(self, clip: Clip | None, alone: bool) -> FrameAttention | None:
         wanted = None if alone else self._settings.attention

@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 from ..diffusion.families import Reference as AttendedPicture
+from ..diffusion.image_prompt import embed_picture
 from ..diffusion.latents import LatentCodec
 from ..diffusion.noise import fixed_noise
 from ..models.checkpoint import Checkpoint
@@ -21,8 +22,16 @@ class ReferencePicture:
         image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
         self.attended = _attended(image, checkpoint, codec, seed) if wanted.attention else None
         """For self-attention; None where it is not wanted."""
-        self.image_embeds = _embed(image, checkpoint, wanted.ip_adapter_scale) if wanted.ip_adapter else None
-        """For the IP-Adapter: negative and positive embeddings (2, 1, channels); None without one."""
+        self.image_embeds = None
+        """For the IP-Adapter, negative and positive; None without one."""
+        if wanted.ip_adapter:
+            unet = checkpoint.network
+            self.image_embeds = embed_picture(
+                unet, checkpoint.image_encoder, checkpoint.feature_extractor, torch.from_numpy(picture)
+            )
+            for processor in unet.attn_processors.values():
+                if hasattr(processor, "scale"):
+                    processor.scale = [wanted.ip_adapter_scale] * len(processor.scale)
 
 
 def _attended(image: Image.Image, checkpoint: Checkpoint, codec: LatentCodec, seed: int) -> AttendedPicture:
@@ -34,15 +43,3 @@ def _attended(image: Image.Image, checkpoint: Checkpoint, codec: LatentCodec, se
     own = LatentCodec(checkpoint.vae, height=height, width=width, device=checkpoint.vae.device)
     latents = own.encode(torch.from_numpy(pixels)[None]).cpu()
     return AttendedPicture(latents, fixed_noise(1, own.latent_shape, seed=seed))
-
-
-def _embed(image: Image.Image, checkpoint: Checkpoint, scale: float) -> torch.Tensor:
-    encoder = checkpoint.image_encoder
-    assert encoder is not None and checkpoint.feature_extractor is not None
-    pixels = checkpoint.feature_extractor(images=image, return_tensors="pt").pixel_values
-    with torch.inference_mode():
-        embeds = encoder(pixels.to(encoder.device, encoder.dtype)).image_embeds[:, None].float().cpu()
-    for processor in checkpoint.network.attn_processors.values():
-        if hasattr(processor, "scale"):
-            processor.scale = [scale] * len(processor.scale)
-    return torch.cat([torch.zeros_like(embeds), embeds])

@@ -56,7 +56,7 @@ def test_frames_between_keys_are_the_painted_shot(shot, keys):
 
 
 def test_what_no_key_shows_is_named(shot):
-    """Without patch matching, whatever no key's exact motion leads to is hidden, and with few keys that is not little."""
+    """Without patch matching, whatever no key's exact motion leads to is hidden."""
     clip, guide, painted = shot
     keys = [4]
     interpolator = KeyFrameInterpolator(clip, guide.__getitem__, keys, repair=False)

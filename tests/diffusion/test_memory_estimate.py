@@ -4,8 +4,13 @@ import sys
 import pytest
 import torch
 
+from diffsynth_blender.diffusion.families import make_denoiser
+from diffsynth_blender.diffusion.families.guidance import Split
 from diffsynth_blender.diffusion.latents import LatentCodec
 from diffsynth_blender.diffusion.memory_estimate import CPU_WORKSPACE, estimate_memory, peak_bytes, weight_bytes
+from diffsynth_blender.diffusion.prompt import encode_prompts
+from tests.diffusion.clip import PROMPTS, SIZE, controls_of, make_codec
+from tests.tiny_model import make_tiny_model
 
 CPU = torch.device("cpu")
 
@@ -25,11 +30,8 @@ text = torch.zeros(8, 77, unet.config.cross_attention_dim)
 codec = LatentCodec(vae, height=512, width=768, device=torch.device("cpu"))
 small = LatentCodec(vae, height=64, width=64, device=torch.device("cpu"))
 calls = {
-    "unet": (
-        lambda h, w: unet(torch.zeros(8, 12, h, w), torch.tensor(5), text).sample,
-        lambda: unet(torch.zeros(8, 12, 64, 96), torch.tensor(5), text).sample,
-    ),
-    "vae": (lambda h, w: small.decode(torch.zeros(1, 12, 8, 8)), lambda: codec.decode(torch.zeros(1, 12, 64, 96))),
+    "unet": (8, lambda x: unet(x, torch.tensor(5), text).sample, lambda x: unet(x, torch.tensor(5), text).sample),
+    "vae": (1, small.decode, codec.decode),
 }
 
 def highest():
@@ -39,12 +41,13 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 with torch.inference_mode():
-    for name, (warm, call) in calls.items():
-        estimated = peak_bytes(call)
-        warm(8, 8)
+    for name, (count, warm, call) in calls.items():
+        latents = torch.zeros(count, 12, 64, 96)
+        estimated = peak_bytes(call, latents)
+        warm(torch.zeros(count, 12, 8, 8))
         Path("/proc/self/clear_refs").write_text("5")
         before = resident()
-        call()
+        call(latents)
         print(name, estimated, highest() - before)
 """
 
@@ -53,14 +56,33 @@ def test_what_is_alive_is_counted_and_nothing_is_computed():
     """The peak of a chain is two of its links at a time, weights and views cost nothing, petabytes are no problem."""
     weight = torch.ones(1000)
 
-    def chain():
-        x = torch.ones(1000) * weight
+    def chain(x):
+        x = x * weight
         for _ in range(5):
             x = x[:].view(10, 100).reshape(-1) + 1
         return x
 
-    assert peak_bytes(chain) == 2 * 4000
-    assert peak_bytes(lambda: torch.zeros(2**50, dtype=torch.uint8)) == 2**50
+    assert peak_bytes(chain, torch.ones(1000)) == 2 * 4000
+    assert peak_bytes(lambda x: x + 1, torch.ones(1).expand(2**40)) == 4 * 2**40
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl", "sd3"])
+def test_an_evaluation_is_counted_as_it_is_split(family):
+    """For every family; branches apart take half, one frame at a time a quarter of that, up to what all share."""
+    tiny = make_tiny_model(family)
+    text = encode_prompts(tiny.family, tiny.tokenizers, tiny.text_encoders, PROMPTS)
+    size = (SIZE, SIZE)
+    denoiser = make_denoiser(
+        family, tiny.network, text, vae=tiny.vae, size=size, guidance_scale=3.0, controls=controls_of(tiny, 8)
+    )
+    x_t, frames = torch.zeros(4, *make_codec(tiny).latent_shape), torch.arange(4)
+
+    def peak(**split):
+        return peak_bytes(lambda x: denoiser(x, torch.tensor(5), frames, (0.0, 0.25), Split(**split)), x_t)
+
+    whole, apart, single = peak(), peak(branches_apart=True), peak(branches_apart=True, frames=1)
+    assert 0.4 < apart / whole < 0.7 and 0.2 < single / apart < 0.5
+    assert torch.isfinite(denoiser(x_t, torch.tensor(5), frames, (0.0, 0.25), Split())).all()
 
 
 def test_shared_weights_count_once(tiny):
@@ -91,7 +113,7 @@ def test_an_estimate_grows_with_what_it_is_of(tiny):
             **{"device": CPU, **options},
             busy=[tiny.network],
             idle=[tiny.vae],
-            computations=[lambda: tiny.vae.decode(latents)],
+            activations=peak_bytes(lambda x: tiny.vae.decode(x).sample, latents),
             latent_shape=shape,
         )
 

@@ -77,6 +77,7 @@ def render_demo() -> None:
     """Make what is missing of the demo shot; it has no truth, it is restyled."""
     folder = CLIPS / DEMO
     if begin(folder, "guide", [scene, materials, shapes, *CAPTURE_CODE]) or not (folder / JOB_FILE).is_file():
+        bpy.ops.wm.read_factory_settings(use_empty=True)
         api.capture(scene.build_scene(), folder, settings=Settings(prompt="demo"), overwrite=True, on_status=_show)
 
 
