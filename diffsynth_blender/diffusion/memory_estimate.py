@@ -116,8 +116,8 @@ def estimate_memory(
         device: where it computes.
         busy: networks that stay on the device.
         idle: networks that are there only while they are used.
-        activations: the largest `peak_bytes` of what runs there, one after the other: an evaluation of the model for one
-            window, a batch through the VAE.
+        activations: the largest `peak_bytes` of what runs there, one after the other: an evaluation of the model for
+            one window, a batch through the VAE.
         window: neighbours to either side that a frame is averaged with.
         height: of the frames [px].
         width: of the frames [px].
