@@ -216,6 +216,7 @@ def _settings(options: argparse.Namespace) -> Settings:
             settings = replace(settings, **{name: value})
     if options.window is not None:
         settings = replace(settings, deflicker=properties.to_deflicker(options.window, settings.deflicker))
+    settings = change_settings(settings, options.changes)
     if not settings.prompt.strip():
         raise BadJobError("the prompt is empty; give --prompt, or set it in the scene")
     return replace(settings, baseline=options.baseline)
@@ -320,14 +321,7 @@ def _parser() -> argparse.ArgumentParser:
     redo = commands.add_parser("redo", help="restyle some frames of a finished job again with other settings")
     redo.add_argument("output", type=_folder, metavar="DIR", help="the job folder")
     redo.add_argument("--frames", type=_frame_range, required=True, metavar="A-B", help="these scene frames")
-    redo.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a setting as in job.json, such as prompt=gold or deflicker.window=2; may be given several times",
-    )
+    _add_changes(redo)
     _add_worker_options(redo)
     redo.set_defaults(action=_redo)
 
@@ -388,8 +382,21 @@ def _add_shot_options(parser: argparse.ArgumentParser) -> None:
     add("--window", type=int, metavar="N", help="neighbouring frames that hold a frame steady; 0 for none")
     add("--model", type=_model, help="demo, a folder in the layout of diffusers, or a .safetensors file")
     add("--device", choices=DEVICES, help="where the worker computes")
+    _add_changes(parser)
     add("--baseline", action="store_true", help="also make independent frames, for the report to compare with")
     add("--recapture", action="store_true", help="render again, and replace whatever job DIR holds")
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    """Any setting of the job file by its name."""
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting as in job.json, such as noise.kind=surface or deflicker.window=2; may be given several times",
+    )
 
 
 def _add_worker_options(parser: argparse.ArgumentParser) -> None:

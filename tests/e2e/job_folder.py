@@ -23,7 +23,7 @@ CHANNELS = {
 
 
 OBJECTS = {17: "ground", -42: "card", 99: "sign"}
-"""Names of the demo scene's objects by their ids there; in the files they have the ids of their names, as in Blender."""
+"""Names of the demo scene's objects by their ids; in the files they have the ids of their names, as in Blender."""
 
 
 def file_id(id: int) -> int:

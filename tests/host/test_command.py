@@ -114,10 +114,12 @@ def test_a_look_and_what_it_needs(shot, tmp_path, capfd):
     assert "needs the objects to restyle" in capfd.readouterr().err
     assert not (tmp_path / "job").exists()
     chosen = ["--objects", "Cube", "Floor", "--objects-prompt", "gold", "--steps", "9", "--window", "1"]
+    chosen += ["--set", "noise.kind=surface", "--set", "deflicker.strength=[1, 0.5]"]
     assert command.run([*arguments, *chosen, "--frames", "5"]) == 0
     settings = load_job(tmp_path / "job").settings
     assert settings.regions == (Region(("Cube", "Floor"), "gold"),) and settings.keep_rest
     assert (settings.steps, settings.deflicker.window, settings.deflicker.skip_last) == (9, 1, 1)
+    assert settings.noise.kind == "surface" and settings.deflicker.strength == (1.0, 0.5)
 
 
 def test_a_reference_picture(shot, tmp_path):
