@@ -1,20 +1,19 @@
 """Between frames and latents: the VAE used deterministically.
 
-Frames are float32 in [0, 1] display-referred sRGB, shape (T, H, W, 3); latents are (T, C, h, w) with h, w = H, W
-divided by the VAE's scale factor, rounded up. The VAE always computes in float32: half precision costs it visible
-detail, and the deflickering takes differences of its outputs.
+Frames and latents are those of `codec`. The VAE always computes in float32: half precision costs it visible detail, and
+the deflickering takes differences of its outputs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
+from .codec import Autoencoder, Codec, VaeCall, fewer_frames, groups
 from .lean_vae import lean_vae
-from .memory import Ladder, Report, Resident, say_nothing
+from .memory import Report, say_nothing
+
+__all__ = ["Codec", "LatentCodec", "TinyCodec", "decode_each", "encode_each", "fewer_frames", "frame_reader", "groups"]
 
 # Frames that go through the VAE together. Fixed, and short groups are filled up, because convolution kernels may round
 # differently for another batch size: the same frame must give the same bits. On the CPU four frames take 1.2 times as
@@ -22,46 +21,6 @@ from .memory import Ladder, Report, Resident, say_nothing
 VAE_BATCH = {"cpu": 1, "cuda": 4}
 TILES = (512, 256)
 """Sizes that are tried where a whole frame does not fit [px], multiples of every scale factor."""
-
-
-@dataclass(frozen=True)
-class VaeCall:
-    """How frames go through a VAE."""
-
-    frames: int
-    """Together."""
-    tile: int = 0
-    """Size of the tiles that a frame is cut into [px], 0 for none. Tiles overlap by a quarter and are cross-faded, but
-    each normalises by itself: the only way here that changes more than rounding."""
-
-    def __str__(self) -> str:
-        return f"{self.frames} at a time" + (f" in tiles of {self.tile} px" if self.tile else "")
-
-
-class Codec(Protocol):
-    """Two deterministic functions between frames and latents."""
-
-    latent_shape: tuple[int, int, int]
-    """(C, h, w)."""
-
-    @property
-    def batch(self) -> int:
-        """Frames that are best handed over together."""
-
-    def resident(self) -> AbstractContextManager[object]:
-        """Keeps the VAE on its device for the length of a block, where many calls follow each other."""
-
-    def encode(self, frames: torch.Tensor) -> torch.Tensor:
-        """Latents (T, C, h, w) of frames (T, H, W, 3), on the VAE's device."""
-
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Frames (T, H, W, 3) of latents, on the VAE's device; not clipped to [0, 1]."""
-
-
-def groups(count: int, size: int) -> Iterator[torch.Tensor]:
-    """Index tensors of exactly `size` that cover 0..count-1 in order; the last one repeats its last index."""
-    for first in range(0, count, size):
-        yield torch.arange(first, first + size).clamp(max=count - 1)
 
 
 def decode_each(codec: Codec, latents: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -97,87 +56,7 @@ def encode_each(codec: Codec, frames: Iterable[torch.Tensor], count: int) -> tor
     return latents
 
 
-class _Autoencoder:
-    """What all VAEs share: padding, batches, the device, and less at a time where memory runs out."""
-
-    def __init__(
-        self,
-        vae: torch.nn.Module,
-        *,
-        channels: int,
-        factor: int,
-        height: int,
-        width: int,
-        device: torch.device,
-        calls: Sequence[VaeCall],
-        report: Report,
-    ) -> None:
-        self._vae = vae
-        self._device = device
-        self._resident = Resident(device, vae)
-        self._height, self._width = height, width
-        self.factor = factor
-        self.latent_shape: tuple[int, int, int] = (channels, -(-height // factor), -(-width // factor))
-        self._ladder = Ladder("frames through the VAE", calls, report)
-
-    @property
-    def batch(self) -> int:
-        """See Codec."""
-        return self._ladder.rung.frames
-
-    def resident(self) -> AbstractContextManager[object]:
-        """See Codec."""
-        return self._resident
-
-    def pad(self, images: torch.Tensor) -> torch.Tensor:
-        """Continue images (B, C, H, W) at the right and bottom edge to a multiple of the scale factor."""
-        _, h, w = self.latent_shape
-        bottom, right = h * self.factor - self._height, w * self.factor - self._width
-        return torch.nn.functional.pad(images, (0, right, 0, bottom), mode="replicate")
-
-    @torch.inference_mode()
-    def encode(self, frames: torch.Tensor) -> torch.Tensor:
-        """See Codec."""
-
-        def some(index: torch.Tensor, tile: int) -> torch.Tensor:
-            images = frames[index].to(self._device).permute(0, 3, 1, 2) * 2 - 1  # (B, 3, H, W) in [-1, 1]
-            return self._to_latents(self.pad(images), tile)
-
-        return self._in_batches(len(frames), self.latent_shape, some)
-
-    @torch.inference_mode()
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """See Codec."""
-
-        def some(index: torch.Tensor, tile: int) -> torch.Tensor:
-            images = self._to_images(latents[index].to(self._device), tile)[:, :, : self._height, : self._width]
-            return images.permute(0, 2, 3, 1) / 2 + 0.5
-
-        return self._in_batches(len(latents), (self._height, self._width, 3), some)
-
-    def _in_batches(
-        self, count: int, shape: tuple[int, int, int], some: Callable[[torch.Tensor, int], torch.Tensor]
-    ) -> torch.Tensor:
-        result = torch.empty((count, *shape), device=self._device)
-
-        def fill(call: VaeCall) -> None:
-            for index in groups(count, call.frames):
-                result[index] = some(index, call.tile)
-
-        with self._resident:
-            self._ladder(fill)
-        return result
-
-    def _to_latents(self, images: torch.Tensor, tile: int) -> torch.Tensor:
-        """Latents (B, C, h, w) of images (B, 3, H, W) in [-1, 1]."""
-        raise NotImplementedError
-
-    def _to_images(self, latents: torch.Tensor, tile: int) -> torch.Tensor:
-        """Images (B, 3, H, W) in [-1, 1] of latents (B, C, h, w)."""
-        raise NotImplementedError
-
-
-class LatentCodec(_Autoencoder):
+class LatentCodec(Autoencoder):
     """A `Codec` for frames of any size from the VAE of a latent diffusion model, in float32.
 
     Sizes that it cannot divide are continued at the right and bottom edge before encoding and cropped after decoding,
@@ -232,7 +111,7 @@ class LatentCodec(_Autoencoder):
         return self._vae
 
 
-class TinyCodec(_Autoencoder):
+class TinyCodec(Autoencoder):
     """A `Codec` from a tiny VAE (TAESD) that shares its latents with a model's own: for use inside the loop.
 
     Its latents are the model's as the denoising loop has them, scaled already, so `scaling_factor` is 1 and there is no
@@ -269,8 +148,3 @@ class TinyCodec(_Autoencoder):
 
     def _to_images(self, latents: torch.Tensor, tile: int) -> torch.Tensor:
         return self._vae.decode(latents / self._scaling + self._shift).sample
-
-
-def fewer_frames(batch: int) -> list[VaeCall]:
-    """Calls with ever fewer frames, from `batch` to 1."""
-    return [VaeCall(batch >> halvings) for halvings in range(batch.bit_length())]
