@@ -16,7 +16,7 @@ SAMPLERS = ("ddim", "dpmpp_2m", "unipc", "euler", "lcm", "tcd", "flow_euler")
 NOISE_KINDS = ("fixed", "surface", "independent")
 ATTENDED_FRAMES = ("first", "previous", "self", "next")
 MOTION_ATTENTION = ("off", "trajectory", "correspondence")
-SMOOTHED_ALONG = ("exact", "matched")
+SMOOTHED_ALONG = ("exact", "repaired", "matched")
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 UPSCALES = (1, 2, 4)
 
@@ -125,8 +125,8 @@ class Deflicker:
     final: bool = True
     """Also smooth the finished frames: decoding brings a little flicker back."""
     along: str = "exact"
-    """"exact": the motion of the passes, patches matched where that explains nothing; "matched": patches of the source
-    frames alone, as for footage."""
+    """"exact": the motion of the passes; "repaired": and patches of the source frames where that leads to nothing that
+    looks alike, such as reflections, which takes longer; "matched": patches alone, as for footage."""
 
     @property
     def widest(self) -> int:

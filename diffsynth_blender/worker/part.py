@@ -161,11 +161,13 @@ class Part:
 
     def _make_smoother(self, index: tuple[int, ...], mode: Mode, window: int) -> Smoother:
         """A smoother of a clip; all of a part share the links that are in the cache."""
+        wanted = self.settings.deflicker
         return Smoother(
             self.motion(index),
             lambda place: self.inputs.source(index[place]),
             mode=mode,
             window=window,
+            repair=wanted is None or wanted.along != "exact",
             cache_dir=self.context.job_dir / CACHE_FOLDER,
             cache_key=f"{self._links_key} {self._scene_frames(index)}",
         )

@@ -62,6 +62,8 @@ class Pipeline:
         """
         self._settings = job.settings
         self._inputs = inputs
+        self.height, self.width = inputs.height, inputs.width
+        """Of the frames [px]."""
         self._job_dir = context.job_dir
         self._device = device
         self._checkpoint = self._load(job, context, device)
@@ -85,6 +87,17 @@ class Pipeline:
             self._reference = ReferencePicture(
                 inputs.reference, job.settings.reference, self._checkpoint, self.codec, seed=job.settings.seed
             )
+
+    @property
+    def busy_networks(self) -> list[torch.nn.Module]:
+        """Those that stay on the device."""
+        return [self._checkpoint.network, *dict.fromkeys(control.net for control in self._checkpoint.controlnets)]
+
+    @property
+    def idle_networks(self) -> list[torch.nn.Module]:
+        """Those that are on the device only while they are used."""
+        vaes = filter(None, (self._checkpoint.vae, self._checkpoint.tiny_vae))
+        return [*self._checkpoint.text_encoders, *vaes]
 
     def sampler(self) -> Sampler:
         """The sampler of a run, at its start. Raises BadJobError where the settings leave it nothing to do."""
@@ -118,12 +131,10 @@ class Pipeline:
 
         Raises BadJobError where the model's family cannot do what the settings ask for.
         """
-        checkpoint = self._checkpoint
-        networks = [checkpoint.network, *dict.fromkeys(control.net for control in checkpoint.controlnets)]
         attention = self._attention(clip, alone)
         regions = self._regions(index)
         try:
-            yield self._ready(networks, index, attention, regions)
+            yield self._ready(index, attention, regions)
         finally:
             for layers in (regions, attention):
                 if layers is not None:
@@ -131,7 +142,6 @@ class Pipeline:
 
     def _ready(
         self,
-        networks: Sequence[torch.nn.Module],
         index: Sequence[int],
         attention: FrameAttention | None,
         regions: RegionPrompts | None,
@@ -139,7 +149,7 @@ class Pipeline:
         try:
             for layers in (attention, regions):
                 if layers is not None:
-                    layers.attach(*networks)
+                    layers.attach(*self.busy_networks)
             return make_denoiser(
                 self._checkpoint.family,
                 self._checkpoint.network,

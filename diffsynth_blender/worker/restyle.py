@@ -10,9 +10,12 @@ from safetensors.torch import load_file, save_file
 from ..diffusion.colour import ColourHold
 from ..diffusion.deflicker import Deflickering
 from ..diffusion.denoise import StepDone, X0Edit, denoise
+from ..diffusion.families import GuidedDenoiser
 from ..diffusion.latents import decode_each
+from ..diffusion.sampler import Sampler
 from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
+from .estimate import describe, estimate
 from .part import Part
 
 Picture = Callable[[], np.ndarray]
@@ -84,10 +87,9 @@ class Restyling:
         part, context = self._part, self._context
         pipeline, sampler = part.pipeline, part.pipeline.sampler()
         noise = part.noise(self.restyled)
-        sources = None
-        if self._settings.strength < 1 or self._settings.hold_colours > 0:
+        kept, first_step, sources = context.checkpoint(self._path), 0, None
+        if (self._settings.strength < 1 and kept is None) or self._settings.hold_colours > 0:
             sources = part.encode(map(part.inputs.source, self.restyled), len(self.restyled))
-        kept, first_step = context.checkpoint(self._path), 0
         if kept is None:
             with context.watch.part("noise"):
                 latents = sampler.start(sources, noise.initial())
@@ -105,6 +107,7 @@ class Restyling:
             own_edits.append(ColourHold(sources, self._settings.hold_colours))
         context.progress(self._stage, first_step, sampler.step_count)
         with context.watch.part("denoise"), pipeline.denoiser(self.restyled, part.exact_motion(self.restyled)) as model:
+            self._tell_memory(model, sampler)
             return denoise(
                 model,
                 sampler,
@@ -117,6 +120,19 @@ class Restyling:
                 on_step=self._keep,
                 should_stop=context.is_cancelled,
             )
+
+    def _tell_memory(self, model: GuidedDenoiser, sampler: Sampler) -> None:
+        """Say before the first step what the clip will take."""
+        deflicker, device = self._settings.deflicker, self._part.device
+        needed = estimate(
+            self._part.pipeline,
+            model,
+            sampler,
+            frame_count=len(self.restyled),
+            window=deflicker.widest if deflicker else 0,
+            device=device,
+        )
+        self._context.note(describe(needed, device))
 
     def _deflickering(self) -> Deflickering | None:
         """The smoothing inside the loop, its links found; None where nothing is smoothed.
