@@ -31,7 +31,8 @@ ROWS: dict[str, Settings] = {
     "the same, patch matching only": replace(LOOK, deflicker=replace(STEADY, along="matched"), attention=ATTENTION),
     "+ surface noise": replace(LOOK, noise=SURFACE, deflicker=STEADY, attention=ATTENTION),
 }
-FULL = "+ surface noise"
+FULL = "+ in-iteration deflickering (exact)"
+"""The paper's method; surface noise is beyond it, and one more row."""
 OWN_WORK = ("render", "write", "load", "controls")
 """Seconds of a report that are not the method's: rendering, files, loading the model."""
 
