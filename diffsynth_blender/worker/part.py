@@ -146,7 +146,9 @@ class Part:
 
     def encode(self, pictures: Iterable[np.ndarray], count: int) -> torch.Tensor:
         """Latents (count, C, h, w), on the CPU, of pictures (H, W, 3) that come one by one."""
-        return encode_each(self.pipeline.codec, map(torch.from_numpy, pictures), count)
+        # Copied: what is read of files may not be written to, and torch cannot promise that.
+        frames = (torch.from_numpy(picture.copy()) for picture in pictures)
+        return encode_each(self.pipeline.codec, frames, count)
 
     def read_output(self, index: int) -> np.ndarray:
         """The finished result of a frame, float32 in [0, 1], shape (H, W, 3)."""
