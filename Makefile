@@ -10,20 +10,24 @@ HOSTS    = host-4.2 host-4.5 host-5.0 host-5.2
 
 export DIFFSYNTH_WORKER_PYTHON = $(CURDIR)/$(WORKER)
 
-.PHONY: help demo test test-matrix bench extension lint clean
+.PHONY: help demo looks test test-matrix bench extension lint clean
 
 help:
 	@echo "make demo         render the demo shot, stylise it, write build/demo/"
+	@echo "make looks        the five looks on the demo shot, into build/looks/gallery.png"
 	@echo "make test         all tests that need no GPU"
 	@echo "make test-matrix  the host tests on every bpy wheel this machine's Pythons allow"
 	@echo "make bench        timings and figures, side by side, into build/bench/"
 	@echo "make extension    validate and build the extension zip into build/"
 	@echo "make lint         ruff, mypy, import contract"
-	@echo "make clean        remove build/demo, build/bench and the zip (environments stay)"
+	@echo "make clean        remove build/demo, build/looks, build/bench and the zip (environments stay)"
 
 demo:
 	@$(ENV) worker host-$(BLENDER)
 	$(HOST) -m diffsynth_blender.demo --output build/demo
+
+looks: demo
+	$(WORKER) -m diffsynth_blender.demo.gallery --shot build/demo/job --output build/looks
 
 # The worker's tests and the host's run in their own Pythons; the host's come last, so the output ends with pytest's summary.
 test:
@@ -38,7 +42,7 @@ test-matrix:
 bench:
 	@$(ENV) worker bench host-$(BLENDER)
 	$(HOST) -m tests.benchmarks.clips.render
-	$(WORKER) -m tests.benchmarks diffusion passes
+	$(WORKER) -m tests.benchmarks memory diffusion passes
 	$(BENCH) -m tests.benchmarks remap patchmatch long_clips blending
 
 extension:
@@ -56,4 +60,4 @@ lint:
 	$(VENV)/lint/bin/lint-imports
 
 clean:
-	rm -rf build/demo build/bench build/*.zip
+	rm -rf build/demo build/looks build/bench build/*.zip

@@ -7,7 +7,7 @@ scikit-image. Each is imported only when its turn comes.
 import importlib
 import sys
 
-WITH_TORCH = ("diffusion", "memory", "passes")
+WITH_TORCH = ("memory", "diffusion", "passes")
 WITHOUT_TORCH = ("remap", "patchmatch", "long_clips", "blending")
 BENCHMARKS = (*WITH_TORCH, *WITHOUT_TORCH)
 

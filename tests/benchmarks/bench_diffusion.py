@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from diffsynth_blender.protocol import Attention, Deflicker, Noise, Settings, load_job, save_job
 from diffsynth_blender.worker.job import run_job
-from tests.benchmarks.common import OUTPUT, write_bench
+from tests.benchmarks.common import OUTPUT, read_ratios, write_bench
 
 SHOT = OUTPUT / "clips" / "demo"
 JOBS = OUTPUT / "diffusion"
@@ -62,6 +62,7 @@ def main() -> None:
             "warp_error_vs_per_frame": full["warp_error"] / plain["warp_error"],  # type: ignore[operator]
             "sharpness_vs_per_frame": full["sharpness"] / plain["sharpness"],  # type: ignore[operator]
             "deflicker_cost": deflicker_cost(),
+            **read_ratios("memory"),
         },
     )
 
