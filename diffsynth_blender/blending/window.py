@@ -50,7 +50,10 @@ class WindowBlender:
         device = self._bands.device
         (request,) = self.requests(target)
         sources = window_sources(target, self._window, self._frame_count)
-        first = request.sources.index(sources[0]) if sources else 0
+        every_link = links(request)
+        if sources:  # Warp has no slices without elements, and none are read then
+            first = request.sources.index(sources[0])
+            every_link = every_link[first : first + len(sources)]
         falloffs = [triangle(target, source, self._window) if self._robust else 1.0 for source in sources]
         self._bands.launch(
             linear.blend_window,
@@ -60,7 +63,7 @@ class WindowBlender:
                 cache.slot(target),
                 wp.array([cache.slot(source) for source in sources], dtype=int, device=device),
                 wp.array(falloffs, dtype=float, device=device),
-                links(request)[first : first + len(sources)],
+                every_link,
             ],
             outputs=[blended],
         )

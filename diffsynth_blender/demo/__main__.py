@@ -21,14 +21,11 @@ from ..host.capture_checks import CaptureError
 from ..host.command import WorkerLog
 from ..host.show import open_with_sequencer
 from ..host.strip import find_edit_scene
-from ..protocol import BadJobError, Deflicker, DiffSynthError, Settings
+from ..protocol import BadJobError, DiffSynthError, Settings
 from .scene import build_scene
 
 PROMPT = "a clay render of toys on grass, hills, blue sky"
 STRENGTH = 0.6
-# The last steps free, and no smoothing after them: the result keeps 0.98 of the independent frames' sharpness with 0.08
-# of their warp error (the first ten frames of the shot).
-DEFLICKER = Deflicker(window=4, skip_last=3, final=False)
 RESULTS = ("report.json", "compare.png")
 SCENE_FILE = "scene.sha256"  # beside the job: which code made the frames
 
@@ -41,7 +38,7 @@ def main() -> int:
     parser.add_argument("--worker-python", type=Path, help="the worker's interpreter")
     options = parser.parse_args()
     try:
-        settings = Settings(prompt=options.prompt, strength=STRENGTH, deflicker=DEFLICKER, baseline=True)
+        settings = Settings(prompt=options.prompt, strength=STRENGTH, baseline=True)
         run_demo(options.output.resolve(), settings, options.worker_python)
     except DiffSynthError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -12,6 +12,7 @@ from .settings import Attention, Control, Deflicker, Settings
 
 NEIGHBOURS = Attention(("previous", "self", "next"))
 ANCHORED = Attention(("first", "previous", "self", "next"))
+DEMO_STEADY = Deflicker(skip_last=3, final=False)
 DEMO_CONTROLS = (Control("depth"), Control("normal"))
 
 
@@ -62,7 +63,7 @@ LOOKS: dict[str, Look] = {
             "3D Rendering",
             "Turns a plain render into a finished picture: light, materials and detail as the prompt says",
             LookSettings(1.0, 20, 7.5, (Control("depth"),), NEIGHBOURS, Deflicker(skip_last=1, window=8)),
-            LookSettings(0.5, 20, 1.5, DEMO_CONTROLS, None, Deflicker()),
+            LookSettings(0.5, 20, 1.5, DEMO_CONTROLS, None, DEMO_STEADY),
             demo_lacks="frames do not look at each other: it is the fast one to try things with",
         ),
         Look(
@@ -72,7 +73,7 @@ LOOKS: dict[str, Look] = {
             LookSettings(
                 1.0, 20, 7.5, (Control("depth"), Control("softedge")), ANCHORED, Deflicker(interval=5, window=8)
             ),
-            LookSettings(0.6, 20, 2.0, DEMO_CONTROLS, ANCHORED, Deflicker(interval=5)),
+            LookSettings(0.6, 20, 2.0, DEMO_CONTROLS, ANCHORED, Deflicker(interval=5, final=False)),
             demo_lacks="normals in place of soft edges, and part of the render's colours stays",
         ),
         Look(
@@ -80,7 +81,7 @@ LOOKS: dict[str, Look] = {
             "Image-Guided Stylisation",
             "Repaints the shot in the look of a reference picture: its colours, its brush, its materials",
             LookSettings(1.0, 20, 7.5, (Control("depth"), Control("shuffle")), NEIGHBOURS, Deflicker(window=8)),
-            LookSettings(0.6, 20, 1.5, DEMO_CONTROLS, NEIGHBOURS, Deflicker()),
+            LookSettings(0.6, 20, 1.5, DEMO_CONTROLS, NEIGHBOURS, DEMO_STEADY),
             demo_lacks="the picture comes in through attention alone, not through shuffling it",
             needs=("reference",),
         ),
@@ -98,7 +99,7 @@ LOOKS: dict[str, Look] = {
             "Restoring",
             "Makes the frames twice as large and gives them the detail they lack; nothing is repainted",
             LookSettings(0.3, 10, 7.5, (Control("tile"),), NEIGHBOURS, Deflicker(window=8), upscale=2),
-            LookSettings(0.3, 10, 1.5, DEMO_CONTROLS, NEIGHBOURS, Deflicker(), upscale=2),
+            LookSettings(0.3, 10, 1.5, DEMO_CONTROLS, NEIGHBOURS, Deflicker(skip_last=1, final=False), upscale=2),
             demo_lacks="depth and normals in place of the tile control",
         ),
     )
