@@ -160,7 +160,10 @@ def test_looking_at_nobody_else_is_the_plain_network(network, latents, text, det
     ],
 )
 def test_a_static_clip_stays_static(network, latents, text, detached, options):
-    """Equal frames give equal outputs, bit for bit, and what the plain network gives: copies of keys change nothing."""
+    """Equal frames give equal outputs, and what the plain network gives: copies of keys change nothing.
+
+    Up to rounding: with several threads, kernels do not round every row of a batch alike.
+    """
     still = latents[:1].expand(4, -1, -1, -1)
     plain = run(network, still, text)
     attention = detached(ALL, **options)
@@ -168,7 +171,7 @@ def test_a_static_clip_stays_static(network, latents, text, detached, options):
         attention.batch(torch.tensor(window), 2)
         found = run(network, still, text)
         for branch in found.chunk(2):
-            assert torch.equal(branch, branch[:1].expand_as(branch))
+            torch.testing.assert_close(branch, branch[:1].expand_as(branch), atol=1e-6, rtol=0)
         torch.testing.assert_close(found, plain, atol=1e-5, rtol=1e-5)
 
 
@@ -177,7 +180,7 @@ def test_corresponding_tokens_keep_a_static_clip_static(network, latents, text, 
     attention = detached(("self",), motion="correspondence", correspond=lambda t, s, h, w: torch.arange(h * w))
     attention.batch(torch.arange(4), 1)
     found = run(network, latents[:1].expand(4, -1, -1, -1), text[1:])
-    assert torch.equal(found, found[:1].expand_as(found))
+    torch.testing.assert_close(found, found[:1].expand_as(found), atol=1e-6, rtol=0)
 
 
 def test_points_nobody_sees_change_nothing(network, latents, text, detached):
