@@ -6,7 +6,6 @@ with it the result, flicker.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,19 +85,6 @@ class DepthRangeFinder:
     def range(self) -> DepthRange:
         """Return the range of the frames taken in; 0 to 1 where all were background."""
         return DepthRange(*self._values.quantiles(QUANTILES))
-
-
-def depth_range(depths: Iterable[np.ndarray], background_depth: float) -> DepthRange:
-    """Return the range of the inverse depth over a clip, read frame by frame.
-
-    Args:
-        depths: planar depth of each frame, shape (H, W); only one is held at a time.
-        background_depth: a pixel at this depth or beyond it is background and does not count.
-    """
-    finder = DepthRangeFinder(background_depth)
-    for depth in depths:
-        finder.add(depth)
-    return finder.range()
 
 
 def depth_control(depth: np.ndarray, clip: DepthRange, background_depth: float) -> np.ndarray:

@@ -3,8 +3,16 @@
 import numpy as np
 
 from diffsynth_blender.passes import controls
-from diffsynth_blender.passes.controls import DepthRange, depth_control, depth_range, normal_control
+from diffsynth_blender.passes.controls import DepthRange, DepthRangeFinder, depth_control, normal_control
 from tests.reference.scene import BACKGROUND_DEPTH, demo_scene, turn
+
+
+def depth_range(depths, background_depth: float) -> DepthRange:
+    """The range over a whole clip."""
+    finder = DepthRangeFinder(background_depth)
+    for depth in depths:
+        finder.add(depth)
+    return finder.range()
 
 
 def test_near_is_white_far_is_dark_background_is_black():
