@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny
 
 from .controlnets import LoadedControl, load_controls
 from .errors import CheckpointError
 from .folder import load_folder
 from .ip_adapter import add_ip_adapter
 from .lora import fuse_lora
-from .parts import Family
+from .parts import Family, Parts
 from .registry import NormalConvention, find_checkpoint
 from .single_file import CONFIGS, load_single_file
 
@@ -36,21 +35,9 @@ class CheckpointRequest:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(Parts):
     """The parts of a latent diffusion model, ready for inference on one device."""
 
-    family: Family
-    tokenizers: tuple[Any, ...]
-    text_encoders: tuple[Any, ...]
-    """As many as tokenizers, in the same order."""
-    vae: AutoencoderKL
-    """float32: the deflickering takes differences of its outputs."""
-    tiny_vae: AutoencoderTiny | None
-    """float32; None where it was not asked for or the model has none."""
-    network: Any
-    """UNet2DConditionModel, or SD3Transformer2DModel for sd3; LoRAs are worked into it and into the text encoders."""
-    scheduler_config: dict[str, Any]
-    """As in scheduler_config.json."""
     controlnets: tuple[LoadedControl, ...]
     """In the order asked for."""
     image_encoder: Any | None
@@ -90,13 +77,7 @@ def load_checkpoint(
             request.ip_adapter, parts.family, parts.network, device=device, dtype=dtype
         )
     return Checkpoint(
-        family=parts.family,
-        tokenizers=parts.tokenizers,
-        text_encoders=parts.text_encoders,
-        vae=parts.vae,
-        tiny_vae=parts.tiny_vae,
-        network=parts.network,
-        scheduler_config=parts.scheduler_config,
+        **vars(parts),
         controlnets=controlnets,
         image_encoder=image_encoder,
         feature_extractor=feature_extractor,

@@ -29,15 +29,20 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 @dataclass(frozen=True)
 class Parts:
-    """What every model is made of, whichever layout it comes in; see `checkpoint.Checkpoint`."""
+    """What every model is made of, whichever layout it comes in."""
 
     family: Family
     tokenizers: tuple[Any, ...]
     text_encoders: tuple[Any, ...]
+    """As many as tokenizers, in the same order."""
     vae: AutoencoderKL
+    """float32: the deflickering takes differences of its outputs."""
     tiny_vae: AutoencoderTiny | None
+    """float32; None where it was not asked for or the model has none."""
     network: Any
+    """UNet2DConditionModel, or SD3Transformer2DModel for sd3; LoRAs are worked into it and into the text encoders."""
     scheduler_config: dict[str, Any]
+    """As in scheduler_config.json."""
 
 
 def one_line(error: Exception) -> str:

@@ -34,7 +34,6 @@ from .measure import measure
 from .part import Part
 from .restyle import Restyling, restyle_apart
 from .selection import Selection, select_frames
-from .shot_files import links_hash
 
 
 def run_job(
@@ -97,8 +96,7 @@ class JobRun:
             self._report()
 
     def _part(self, job: Job, frames: tuple[int, ...]) -> Part:
-        key = links_hash(job, self._context.job_dir)
-        return Part(at_result_size(job), frames, key, self._context, self._device)
+        return Part(at_result_size(job), frames, self._context, self._device)
 
     def _restyle(self, part: Part) -> bool:
         """Make the frames of the shot that are left; False where none is."""
@@ -184,8 +182,10 @@ class JobRun:
 def check_redos(job: Job) -> None:
     """Raise BadJobError for a redo that does not fit to its finished neighbours."""
     for number, redo in enumerate(job.redos):
-        for key, remedy in (("upscale", "give it the value of the shot's"), ("key_frames", "set it to null")):
-            wanted = job.settings.upscale if key == "upscale" else None
+        for key, wanted, remedy in (
+            ("upscale", job.settings.upscale, "give it the value of the shot's"),
+            ("key_frames", None, "set it to null"),
+        ):
             value = getattr(redo.settings, key)
             if value != wanted:
                 raise BadJobError(f"{JOB_FILE}: redos[{number}].settings.{key} cannot be {value} in a redo; {remedy}")

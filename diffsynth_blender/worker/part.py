@@ -4,7 +4,7 @@ What is not needed is never made: a finished job loads no model, one without def
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from .inputs import Inputs, read_frame, read_inputs
 from .interop import stream_tensors, warp_device
 from .pipeline import Pipeline
 from .region_masks import composite
+from .shot_files import links_hash
 from .shot_motion import clip_of, correspondence_of
 from .surface_points import surface_points
 
@@ -30,24 +31,21 @@ from .surface_points import surface_points
 class Part:
     """Some frames of a job. They are named by their indices in `frames`."""
 
-    def __init__(
-        self, job: Job, frames: tuple[int, ...], links_key: str, context: RunContext, device: torch.device
-    ) -> None:
+    def __init__(self, job: Job, frames: tuple[int, ...], context: RunContext, device: torch.device) -> None:
         """Describe the part.
 
         Args:
             job: the shot at the size of its result, and the settings of this part.
             frames: scene frames that are looked at, rising.
-            links_key: hash of all that links between its frames depend on.
             context: the run.
             device: where the engines compute.
         """
         self.job = job
         self.frames = frames
-        self._links_key = links_key
         self.context = context
         self.device = device
-        self._smoother_of = lru_cache(1)(self._make_smoother)
+        # The last one only, and by hand: a cache of a method would keep the part, and its model, from going.
+        self._smoother: tuple[object, Smoother] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -132,12 +130,9 @@ class Part:
 
     def find_links(self, index: Sequence[int], mode: Mode, window: int) -> None:
         """Find the links of a clip now, telling progress, so that smoothing only reads them."""
-        done = 0
 
         def linked(place: int) -> None:
-            nonlocal done
-            done += 1
-            self.context.progress("motion", done, len(index), self.frames[index[place]])
+            self.context.progress("motion", place + 1, len(index), self.frames[index[place]])
             self.context.stop_if_cancelled()
 
         self.context.progress("motion", 0, len(index))
@@ -161,12 +156,23 @@ class Part:
         kept = composite(to_bytes(picture), to_bytes(self.inputs.source(index)), self.inputs.any_region(index))
         return kept.astype(np.float32) / np.float32(255.0)
 
+    @cached_property
+    def _links_key(self) -> str:
+        return links_hash(self.job, self.context.job_dir)
+
+    def _smoother_of(self, index: tuple[int, ...], mode: Mode, window: int) -> Smoother:
+        """The smoother of a clip, made once while the same is asked for."""
+        key = (index, mode, window)
+        if self._smoother is None or self._smoother[0] != key:
+            self._smoother = key, self._make_smoother(index, mode, window)
+        return self._smoother[1]
+
     def _make_smoother(self, index: tuple[int, ...], mode: Mode, window: int) -> Smoother:
-        """A smoother of a clip; all of a part share the links that are in the cache."""
-        wanted = self.settings.deflicker
+        """A smoother of a clip; all of a shot share the links that are in the cache."""
+        wanted, source = self.settings.deflicker, self.inputs.source
         return Smoother(
             self.motion(index),
-            lambda place: self.inputs.source(index[place]),
+            lambda place: source(index[place]),
             mode=mode,
             window=window,
             repair=wanted is None or wanted.along != "exact",

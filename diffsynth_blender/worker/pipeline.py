@@ -77,8 +77,7 @@ class Pipeline:
         )
         self.ladder = self._make_ladder(context)
         """Calls an evaluation of the model in as many parts as memory asks for."""
-        self.step_count = self.sampler().step_count
-        """Denoising steps of one run."""
+        self.sampler()  # refuses, before anything is computed, what the settings leave no step for
         text = self._encode_text()
         self._text, self._region_text = text.rows(0, 2), text.rows(2, len(text.states)).states
         self._reference = None

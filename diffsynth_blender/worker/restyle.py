@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ..diffusion.colour import ColourHold
-from ..diffusion.deflicker import Deflickering
+from ..diffusion.deflicker import Deflickering, scheduled
 from ..diffusion.denoise import StepDone, X0Edit, denoise
 from ..diffusion.families import GuidedDenoiser
 from ..diffusion.latents import decode_each
@@ -174,7 +174,7 @@ class Restyling:
 
 def _last(schedule: float | Sequence[float]) -> float:
     """What a schedule of the deflickering ends with: the finished frames come after the last step."""
-    return schedule if isinstance(schedule, (int, float)) else schedule[-1]
+    return scheduled(schedule, 1, 2)
 
 
 def restyle_apart(part: Part, index: Sequence[int]) -> list[np.ndarray]:
