@@ -8,15 +8,21 @@ from . import (
     command,
     deflicker_operators,
     deflicker_properties,
+    job_properties,
     operators,
     panels,
     preferences,
     properties,
     pump,
+    result_properties,
     sequencer_panel,
+    source_properties,
 )
 
 CLASSES = (
+    *source_properties.CLASSES,
+    *result_properties.CLASSES,
+    *job_properties.CLASSES,
     *properties.CLASSES,
     *deflicker_properties.CLASSES,
     *preferences.CLASSES,

@@ -12,10 +12,17 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, Po
 from ..protocol import BadJobError, Control, Deflicker, Reference, Settings
 from ..protocol.looks import DEFAULT_LOOK, LOOKS, apply_look, check_look
 from . import look_choice
+from .job_properties import DiffsynthJobs
+from .result_properties import DiffsynthResult
+from .source_properties import DiffsynthSource
 
 
 class DiffsynthSettings(bpy.types.PropertyGroup):
     """How a shot is stylised; reachable as `scene.diffsynth`."""
+
+    source: PointerProperty(name="Source", description="Where the frames come from", type=DiffsynthSource)
+    result: PointerProperty(name="Result", description="What becomes of the finished frames", type=DiffsynthResult)
+    jobs: PointerProperty(name="Jobs", description="The jobs of this scene", type=DiffsynthJobs)
 
     look: EnumProperty(
         name="Look",
