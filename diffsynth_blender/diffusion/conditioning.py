@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import torch
 
+from .per_frame import PerFrame, highest, rows
+
 NEGATIVE, POSITIVE = 0, 1
 """The two branches of classifier-free guidance, as rows of the text embeddings; without guidance only the positive."""
 
@@ -27,7 +29,7 @@ class ControlInput:
     net: Any
     """ControlNetModel, ControlNetUnionModel (then `union_mode` is set) or SD3ControlNetModel."""
     images: ControlImages
-    scale: float = 1.0
+    scale: PerFrame = 1.0
     """Factor on the residuals."""
     start: float = 0.0
     """Share of the run before which it does not count."""
@@ -36,7 +38,12 @@ class ControlInput:
     union_mode: int | None = None
     """Which kind of control the images are, for a union model. Controls that share one are shown to it together."""
 
-    def scale_at(self, progress: Progress) -> float:
+    def __post_init__(self) -> None:
+        """Raise ValueError where a union model would have to weigh its controls anew for every frame."""
+        if self.union_mode is not None and isinstance(self.scale, torch.Tensor):
+            raise ValueError("the scale of a union ControlNet cannot change from frame to frame; give it one value")
+
+    def scale_at(self, progress: Progress) -> PerFrame:
         """The factor in a step: 0 unless the step lies wholly between start and end, as diffusers' pipelines do."""
         return 0.0 if progress[0] < self.start or progress[1] > self.end else self.scale
 
@@ -77,16 +84,17 @@ def control_residuals(
         scales = [control.scale_at(progress) for control in group]
         # Such a net (shuffle) describes the picture as a whole: it steers what is wanted, not what is avoided.
         wanted_only = bool(net.config.global_pool_conditions) and NEGATIVE in branches
-        if not any(scales) or (wanted_only and POSITIVE not in branches):
+        if not any(map(highest, scales)) or (wanted_only and POSITIVE not in branches):
             continue
-        rows = slice(branches.index(POSITIVE) * count if wanted_only else 0, None)
+        of_shown = slice(branches.index(POSITIVE) * count if wanted_only else 0, None)
         shown = (POSITIVE,) if wanted_only else tuple(branches)
         announce(shown)
         images = [
             control.images[frames].to(device=x_t.device, dtype=x_t.dtype).repeat(len(shown), 1, 1, 1)
             for control in group
         ]
-        options: dict[str, Any] = {"controlnet_cond": images[0], "conditioning_scale": scales[0]}
+        scale = rows(scales[0], frames, x_t[of_shown], repeats=len(shown))
+        options: dict[str, Any] = {"controlnet_cond": images[0], "conditioning_scale": scale}
         if group[0].union_mode is not None:
             modes = [control.union_mode for control in group]
             kinds = torch.zeros(net.config.num_control_type, device=x_t.device, dtype=x_t.dtype)
@@ -98,10 +106,10 @@ def control_residuals(
                 "control_type_idx": modes,
             }
         down, middle = net(
-            x_t[rows],
+            x_t[of_shown],
             timestep,
-            encoder_hidden_states=text[rows],
-            added_cond_kwargs=None if added is None else {name: value[rows] for name, value in added.items()},
+            encoder_hidden_states=text[of_shown],
+            added_cond_kwargs=None if added is None else {name: value[of_shown] for name, value in added.items()},
             return_dict=False,
             **options,
         )

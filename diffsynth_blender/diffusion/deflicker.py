@@ -18,6 +18,7 @@ from typing import TypeAlias
 import torch
 
 from .latents import Codec
+from .per_frame import PerFrame, highest, rows
 
 Fetch: TypeAlias = Callable[[int], torch.Tensor]
 """Index in the clip that is smoothed → the frame (H, W, 3) float32 on the codec's device."""
@@ -51,8 +52,9 @@ class Deflickering:
     codec: Codec
     window: int | Sequence[int]
     """Schedule of the neighbours to either side [frames], each 0 or more; in between it is rounded."""
-    strength: float | Sequence[float] = 1.0
-    """Schedule; 0 keeps x0, 1 takes the smoothed one."""
+    strength: float | Sequence[float] | torch.Tensor = 1.0
+    """Schedule; or a tensor (T,) with one for each frame that is denoised, at every step. 0 keeps x0, 1 takes the
+    smoothed one."""
     steps: tuple[int, ...] = ()
     """The steps to deflicker, 0 the first; in place of `interval` and `skip_last` where not empty."""
     interval: int = 1
@@ -69,7 +71,7 @@ class Deflickering:
         for name in ("window", "strength"):
             values = getattr(self, name)
             values = (values,) if isinstance(values, (int, float)) else values
-            if not values or min(values) < 0:
+            if not len(values) or min(values) < 0:
                 raise ValueError(f"{name} must be one value of 0 or more, or several, got {values}")
         if self.interval < 1:
             raise ValueError(f"interval must be 1 step or more, got {self.interval}")
@@ -80,7 +82,7 @@ class Deflickering:
             wanted = step in self.steps
         else:
             wanted = step % self.interval == 0 and step < step_count - self.skip_last
-        return wanted and self._window(step, step_count) > 0 and scheduled(self.strength, step, step_count) > 0
+        return wanted and self._window(step, step_count) > 0 and highest(self._strength(step, step_count)) > 0
 
     def apply(self, x0: torch.Tensor, step: int, step_count: int) -> torch.Tensor:
         """The change x0' - x0 of the x0 (T, C, h, w) of all frames that are denoised, on the device of `x0`.
@@ -102,7 +104,10 @@ class Deflickering:
 
         with self.codec.resident():
             self._encode(self.smooth(fetch, self._window(step, step_count)), change)
-        return change.mul_(scheduled(self.strength, step, step_count))
+        return change.mul_(rows(self._strength(step, step_count), torch.arange(len(change)), change))
+
+    def _strength(self, step: int, step_count: int) -> PerFrame:
+        return self.strength if isinstance(self.strength, torch.Tensor) else scheduled(self.strength, step, step_count)
 
     def _window(self, step: int, step_count: int) -> int:
         return round(scheduled(self.window, step, step_count))

@@ -1,5 +1,6 @@
 """What host and worker share: messages, the job file, the journal. Standard library only, for both Pythons."""
 
+from .animation import Animation
 from .changes import change_settings
 from .deflicker import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES, WINDOW_LIMIT
 from .errors import (
@@ -90,6 +91,7 @@ __all__ = [
     "STAGES",
     "UPSCALES",
     "WINDOW_LIMIT",
+    "Animation",
     "Attention",
     "BadJobError",
     "Camera",

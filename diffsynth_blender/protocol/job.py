@@ -22,7 +22,7 @@ from .shot import Shot, decode_shot, encode_shot
 
 JOB_FILE = "job.json"
 JOB_FORMAT = "diffsynth-job"
-JOB_VERSION = 2
+JOB_VERSION = 3
 REPORT_FILE = "report.json"
 CACHE_FOLDER = "cache"
 

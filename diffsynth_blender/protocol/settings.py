@@ -4,10 +4,12 @@ Whatever names a file or a folder is an absolute path, or where it says so a pat
 the same wherever the worker is started.
 """
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TypeAlias
 
+from .animation import Animation, decode_animation
 from .fields import JsonObject
 
 CONTROL_KINDS = ("depth", "normal", "softedge", "lineart", "canny", "tile", "shuffle")
@@ -183,6 +185,9 @@ class Settings:
     deflicker: Deflicker | None = Deflicker(skip_last=3, final=False)
     """None for independent frames. By default the last steps are free: the result then keeps 0.98 of the independent
     frames' sharpness with 0.08 of their flicker (demo shot and model)."""
+    animation: tuple[Animation, ...] = ()
+    """Values that change along the shot, in place of `guidance_scale`, of a control's `scale`, or of a deflickering's
+    `strength` that is one value; each at most once."""
     hold_colours: float = 0.0
     """How far each frame's colour statistics are held to those of the whole shot, 0 to 1."""
     key_frames: KeyFrames | None = None
@@ -212,6 +217,7 @@ def decode_settings(parent: JsonObject, key: str) -> Settings:
     """The settings under a key. Raises BadJobError naming file, key and remedy."""
     settings = parent.child(key, _keys(Settings))
     regions = _decode_regions(settings)
+    controls, deflicker = _decode_controls(settings), _decode_deflicker(settings)
     keep_rest = settings.boolean("keep_rest")
     if keep_rest and not regions:
         raise settings.error("keep_rest", "false where there are no regions")
@@ -231,11 +237,12 @@ def decode_settings(parent: JsonObject, key: str) -> Settings:
         guidance_scale=settings.number("guidance_scale", 1.0),
         noise=_decode_noise(settings),
         attention=_decode_attention(settings),
-        controls=_decode_controls(settings),
+        controls=controls,
         reference=_decode_reference(settings),
         regions=regions,
         keep_rest=keep_rest,
-        deflicker=_decode_deflicker(settings),
+        deflicker=deflicker,
+        animation=decode_animation(settings, "animation", _animated(controls, deflicker)),
         hold_colours=settings.number("hold_colours", 0.0, 1.0),
         key_frames=_decode_key_frames(settings),
         upscale=settings.integer_of("upscale", UPSCALES),
@@ -283,6 +290,15 @@ def _decode_controls(settings: JsonObject) -> tuple[Control, ...]:
     if len({control.kind for control in controls}) != len(controls):
         raise settings.error("controls", "a list with each kind at most once")
     return tuple(controls)
+
+
+def _animated(controls: tuple[Control, ...], deflicker: Deflicker | None) -> dict[str, tuple[float, float]]:
+    """What may change along the shot, with its lowest and highest value."""
+    ranges = {"guidance_scale": (1.0, math.inf)}
+    ranges |= {f"controls.{control.kind}.scale": (0.0, math.inf) for control in controls}
+    if deflicker is not None and not isinstance(deflicker.strength, tuple):
+        ranges["deflicker.strength"] = (0.0, 1.0)
+    return ranges
 
 
 def _decode_noise(settings: JsonObject) -> Noise:

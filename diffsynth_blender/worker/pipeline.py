@@ -18,6 +18,7 @@ from ..diffusion.denoise import FRAME_BATCH
 from ..diffusion.families import GuidedDenoiser, Split, make_denoiser
 from ..diffusion.latents import LatentCodec, fewer_frames
 from ..diffusion.memory import Ladder, Resident
+from ..diffusion.per_frame import PerFrame
 from ..diffusion.prompt import TextEmbeddings, encode_prompts
 from ..diffusion.regions import RegionPrompts
 from ..diffusion.sampler import Sampler
@@ -26,6 +27,7 @@ from ..models.checkpoint import Checkpoint, CheckpointError, CheckpointRequest, 
 from ..motion.clip import Clip
 from ..protocol import JOB_FILE, BadJobError, Job, ModelMissingError
 from ..protocol.job import CACHE_FOLDER
+from .animation import per_frame
 from .codecs import make_codecs
 from .context import RunContext
 from .devices import number_format
@@ -155,7 +157,7 @@ class Pipeline:
                 self._text,
                 vae=self._checkpoint.vae,
                 size=self._padded_size(),
-                guidance_scale=self._settings.guidance_scale,
+                guidance_scale=self._per_frame("guidance_scale", self._settings.guidance_scale, index),
                 controls=self._controls(index),
                 attention=attention,
                 regions=regions,
@@ -218,13 +220,16 @@ class Pipeline:
             ControlInput(
                 loaded.net,
                 ControlFrames(self._inputs, control.kind, index, self.codec),
-                control.scale,
+                self._per_frame(f"controls.{control.kind}.scale", control.scale, index),
                 control.start,
                 control.end,
                 loaded.union_mode,
             )
             for control, loaded in zip(self._settings.controls, self._checkpoint.controlnets, strict=True)
         ]
+
+    def _per_frame(self, key: str, value: float, index: Sequence[int]) -> PerFrame:
+        return per_frame(self._settings, key, value, [self._inputs.frames[i] for i in index])
 
     def _encode_text(self) -> TextEmbeddings:
         settings, checkpoint = self._settings, self._checkpoint

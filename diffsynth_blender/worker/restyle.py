@@ -15,6 +15,8 @@ from ..diffusion.latents import decode_each
 from ..diffusion.sampler import Sampler
 from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
+from ..protocol.settings import Numbers
+from .animation import per_frame
 from .estimate import describe, estimate
 from .part import Part
 
@@ -68,7 +70,8 @@ class Restyling:
             yield from zip(self.restyled, (picture.cpu().numpy() for picture in decoded), strict=True)
             return
         # Nothing follows that a registered blend could lead astray, and it keeps the most detail.
-        window, strength = (round(_last(deflicker.window)), _last(deflicker.strength))
+        window = round(_last(deflicker.window))
+        strengths = torch.as_tensor(self._strength(_last(deflicker.strength))).expand(len(self._places))
         smooth = self._part.smooth(self._index, "accurate", window, self._places)
         waiting: dict[int, torch.Tensor] = {}
 
@@ -78,7 +81,7 @@ class Restyling:
             waiting[place] = next(decoded)
             return waiting[place]
 
-        for place, smoothed in zip(self._places, smooth(fetch, window), strict=True):
+        for place, strength, smoothed in zip(self._places, strengths, smooth(fetch, window), strict=True):
             picture = torch.lerp(waiting.pop(place), smoothed, strength)
             yield self._index[place], picture.cpu().numpy()
 
@@ -147,13 +150,18 @@ class Restyling:
             self._part.smooth(self._index, "balanced", wanted.widest, self._places),
             self._part.pipeline.loop_codec,
             window=wanted.window,
-            strength=wanted.strength,
+            strength=self._strength(wanted.strength),
             steps=wanted.steps,
             interval=wanted.interval,
             skip_last=wanted.skip_last,
             places=self._places,
             anchor=self._anchor,
         )
+
+    def _strength(self, value: Numbers) -> Numbers | torch.Tensor:
+        """Of the deflickering: one for each restyled frame where it is animated, else the value."""
+        frames = [self._part.frames[i] for i in self.restyled]
+        return per_frame(self._settings, "deflicker.strength", value, frames)
 
     def _anchor(self, place: int) -> torch.Tensor:
         return torch.from_numpy(self._finished[self._index[place]]()).to(self._part.device)
@@ -172,7 +180,7 @@ class Restyling:
         self._context.progress(self._stage, done.step + 1, done.step_count)
 
 
-def _last(schedule: float | Sequence[float]) -> float:
+def _last(schedule: Numbers) -> float:
     """What a schedule of the deflickering ends with: the finished frames come after the last step."""
     return scheduled(schedule, 1, 2)
 

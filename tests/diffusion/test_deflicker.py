@@ -56,6 +56,15 @@ def test_the_change_is_what_the_smoother_did(codec, x0):
     assert torch.equal(Deflickering(window_mean(FRAMES), codec, window=2, strength=0.7).apply(x0, 0, 4), expected)
 
 
+def test_a_strength_for_each_frame(codec, x0):
+    """Each frame changes by its own strength; with none above 0 nothing is smoothed."""
+    strengths = torch.linspace(0, 1, FRAMES)
+    whole = Deflickering(window_mean(FRAMES), codec, window=2).apply(x0, 0, 4)
+    found = Deflickering(window_mean(FRAMES), codec, window=2, strength=strengths)
+    torch.testing.assert_close(found.apply(x0, 0, 4), whole * strengths[:, None, None, None])
+    assert found.at(0, 4) and not dataclasses.replace(found, strength=0 * strengths).at(0, 4)
+
+
 def test_frames_in_memory_do_not_depend_on_the_clip(codec, tiny):
     """However long the clip, decoded frames that still exist are at most a window and two batches."""
     most = 0

@@ -5,6 +5,7 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from diffsynth_blender.diffusion.attention import FrameAttention
+from diffsynth_blender.diffusion.conditioning import ControlInput
 from diffsynth_blender.diffusion.denoise import denoise
 from diffsynth_blender.diffusion.families import Reference, Split, UNetDenoiser, make_denoiser
 from diffsynth_blender.diffusion.image_prompt import embed_picture
@@ -121,6 +122,30 @@ def denoise_with(model, frames, text, **options):
         model.network, text, guidance_scale=3.0, size=(SIZE, SIZE), controls=controls_of(model, COUNT), **options
     )
     return denoise(denoiser, sampler, start)
+
+
+@pytest.mark.parametrize("family", ["sd15", "sd3"])
+def test_values_that_change_along_the_shot(family, frames):
+    """Each frame is what it would be if its own guidance and control scale were those of all frames."""
+    model = make_tiny_model(family)
+    sampler = "flow_euler" if family == "sd3" else "ddim"
+    guidance, scales = torch.tensor([1.0, 2.0, 3.0, 5.0]), torch.tensor([0.0, 0.5, 1.0, 1.5])
+
+    def latents(guidance_scale, scale):
+        controls = controls_of(model, COUNT, scale=[scale] * len(model.controlnets))
+        return run(model, frames, sampler=sampler, guidance_scale=guidance_scale, controls=controls)
+
+    animated = latents(guidance, scales)
+    for frame in range(COUNT):
+        expected = latents(float(guidance[frame]), float(scales[frame]))
+        torch.testing.assert_close(animated[frame], expected[frame], atol=1e-4, rtol=1e-4)
+    assert (animated - latents(3.0, 1.0)).abs().max() > 0.01
+
+
+def test_a_union_model_has_one_scale(tiny):
+    """What its fusion of several controls cannot do by frame is refused."""
+    with pytest.raises(ValueError, match="cannot change from frame to frame"):
+        ControlInput(tiny.controlnets[0], control_images(COUNT, 0), torch.ones(COUNT), union_mode=0)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (30, 26), (34, 50)])

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from diffsynth_blender.protocol import (
+    Animation,
     Attention,
     Control,
     Deflicker,
@@ -79,6 +80,20 @@ def test_every_choice_changes_the_picture(plain, run_job, settings):
     chosen = hashes(run_job(frames=4, **settings))
     assert plain.keys() == chosen.keys()
     assert all(plain[name] != now for name, now in chosen.items())
+
+
+def test_values_that_change_along_the_shot(run_job):
+    """Animated values are those of the scene frames they were given for, and constant before and after."""
+    apart = {"deflicker": None, "frames": 4}
+    low, high = (pictures(run_job(guidance_scale=value, **apart)) for value in (1.5, 4.0))
+    animated = pictures(run_job(animation=(Animation("guidance_scale", (2, 3), (1.5, 4.0)),), **apart))
+    expected = np.concatenate([low[:2], high[2:]])
+    assert np.abs(animated.astype(int) - expected).max() <= 1 < np.abs(low.astype(int) - high).max()
+    steady = {"deflicker": Deflicker(final=True), "frames": 4}
+    fading = Animation("deflicker.strength", (1, 4), (0.0, 1.0))
+    plain = pictures(run_job(**steady))
+    faded = pictures(run_job(animation=(fading,), **steady))
+    assert (faded[0] != plain[0]).any()
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "unipc", "tcd"])

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from diffsynth_blender.protocol import (
+    Animation,
     Attention,
     Camera,
     Control,
@@ -56,6 +57,7 @@ def example_job() -> Job:
             regions=(Region(("Cube", "Sphere"), "gold"),),
             deflicker=Deflicker(steps=(1, 4), window=(8, 2), strength=(1.0, 0.5)),
             key_frames=KeyFrames(),
+            animation=(Animation("controls.depth.scale", (1, 5), (0.5, 1.0)),),
         ),
         (Redo(3, 5, Settings(prompt="glass")),),
     )

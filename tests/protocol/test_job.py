@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diffsynth_blender.protocol import BadJobError, Control, load_job, output_path, save_job, settings_hash
+from diffsynth_blender.protocol import Animation, BadJobError, Control, load_job, output_path, save_job, settings_hash
 from tests.protocol.examples import example_job, example_value
 
 INFINITY, NAN = float("inf"), float("nan")
@@ -118,6 +118,10 @@ def test_suggests_the_key_that_was_meant(refused: Callable[[str, object], str]) 
         ("settings.reference.image", ["", "../reference.png", "C:reference.png", None]),
         ("settings.reference.ip_adapter", ["adapter"]),
         ("settings.regions.0.objects", [[], "Cube", [""]]),
+        ("settings.animation", [None, {}, [asdict(Animation("guidance_scale", (1,), (2.0,)))] * 2]),
+        ("settings.animation.0.key", ["seed", "controls.canny.scale", "deflicker.strength", 3]),
+        ("settings.animation.0.frames", [[], [3, 1], [1, 1], [1.5, 2], 4]),
+        ("settings.animation.0.values", [[], [1], [1, -0.1], [1, NAN], [1, 2, 3]]),
         ("settings.hold_colours", [-1, 2]),
         ("settings.key_frames.every", [1, 2.5]),
         ("settings.upscale", [3, "2", True]),
@@ -152,7 +156,7 @@ def test_wrong_values(place: str, values: list, refused: Callable[[str, object],
 def test_newer_version(refused: Callable[[str, object], str]) -> None:
     """Refuse a newer format naming both versions, even if its keys are unknown too."""
     message = refused("version", 7)
-    assert "version 7" in message and "version 2" in message and "update" in message
+    assert "version 7" in message and "version 3" in message and "update" in message
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..attention import FrameAttention
 from ..conditioning import ControlInput
+from ..per_frame import PerFrame
 from ..prompt import TextEmbeddings
 from ..regions import RegionPrompts
 from .guidance import Denoiser, GuidedDenoiser, Split
@@ -30,7 +31,7 @@ def make_denoiser(
     *,
     vae: Any,
     size: tuple[int, int],
-    guidance_scale: float,
+    guidance_scale: PerFrame,
     controls: Sequence[ControlInput] = (),
     attention: FrameAttention | None = None,
     regions: RegionPrompts | None = None,
@@ -45,7 +46,7 @@ def make_denoiser(
         text: two rows, negative and positive prompt; see `prompt.encode_prompts`.
         vae: encodes the control images of families whose ControlNets look at latents.
         size: height and width of the pictures [px], multiples of the VAE's scale factor.
-        guidance_scale: 1 (none) or more.
+        guidance_scale: 1 (none) or more, also for each frame.
         controls: ControlNets with what they see, pixels for every family.
         attention: already attached to the networks that use it.
         regions: likewise.

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 
 from ..conditioning import NEGATIVE, POSITIVE, Progress
+from ..per_frame import PerFrame, highest, rows
 from ..sampler import Sampler
 
 
@@ -55,7 +56,7 @@ class Denoiser(Protocol):
 class GuidedDenoiser:
     """A `Denoiser` of one network. A family adds how a call of it is made."""
 
-    def __init__(self, network: torch.nn.Module, *, guidance_scale: float) -> None:
+    def __init__(self, network: torch.nn.Module, *, guidance_scale: PerFrame) -> None:
         self.network = network
         self.guidance_scale = guidance_scale
         """1 switches guidance off: the negative prompt is then not evaluated."""
@@ -63,7 +64,7 @@ class GuidedDenoiser:
     @property
     def branches(self) -> tuple[int, ...]:
         """Which branches are evaluated."""
-        return (NEGATIVE, POSITIVE) if self.guidance_scale > 1 else (POSITIVE,)
+        return (NEGATIVE, POSITIVE) if highest(self.guidance_scale) > 1 else (POSITIVE,)
 
     @property
     def frames_apart(self) -> bool:
@@ -98,11 +99,11 @@ class GuidedDenoiser:
         for first in range(0, len(frames), size):
             part = slice(first, first + size)
             found = [self.evaluate(x_t[part], timestep, frames[part], progress, call).float() for call in calls]
-            outputs.append(self._guided(torch.cat(found)))
+            outputs.append(self._guided(torch.cat(found), frames[part]))
         return torch.cat(outputs)
 
-    def _guided(self, output: torch.Tensor) -> torch.Tensor:
+    def _guided(self, output: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
         if len(self.branches) == 1:
             return output
         negative, positive = output.chunk(2)
-        return negative + self.guidance_scale * (positive - negative)
+        return negative + rows(self.guidance_scale, frames, negative) * (positive - negative)

@@ -8,6 +8,7 @@ import torch
 from diffusers import SD3Transformer2DModel
 
 from ..conditioning import ControlImages, ControlInput, Progress
+from ..per_frame import PerFrame, highest, rows
 from ..prompt import TextEmbeddings
 from .guidance import GuidedDenoiser
 
@@ -53,7 +54,7 @@ class SD3Denoiser(GuidedDenoiser):
         transformer: SD3Transformer2DModel,
         text: TextEmbeddings,
         *,
-        guidance_scale: float = 1.0,
+        guidance_scale: PerFrame = 1.0,
         controls: Sequence[ControlInput] = (),
     ) -> None:
         """Put together what is evaluated.
@@ -61,7 +62,7 @@ class SD3Denoiser(GuidedDenoiser):
         Args:
             transformer: computes in its own dtype and on its own device.
             text: two rows, negative and positive prompt, with pooled embeddings.
-            guidance_scale: 1 (none) or more.
+            guidance_scale: 1 (none) or more, also for each frame.
             controls: ControlNets with what they see as latents; see `encoded_controls`.
         """
         super().__init__(transformer, guidance_scale=guidance_scale)
@@ -93,7 +94,7 @@ class SD3Denoiser(GuidedDenoiser):
         residuals: list[torch.Tensor] | None = None
         for control in self._controls:
             scale = control.scale_at(progress)
-            if scale == 0:
+            if highest(scale) == 0:
                 continue
             config = control.net.config
             latents = control.images[frames].to(sample).repeat(len(branches), 1, 1, 1)
@@ -103,7 +104,7 @@ class SD3Denoiser(GuidedDenoiser):
                 encoder_hidden_states=None if config.joint_attention_dim is None else text,
                 pooled_projections=torch.zeros_like(pooled) if config.force_zeros_for_pooled_projection else pooled,
                 controlnet_cond=self._whole_patches(latents),
-                conditioning_scale=scale,
+                conditioning_scale=rows(scale, frames, text, repeats=len(branches)),
                 return_dict=False,
             )[0]
             residuals = list(found) if residuals is None else [a + b for a, b in zip(residuals, found, strict=True)]

@@ -11,6 +11,7 @@ from diffusers import UNet2DConditionModel
 
 from ..attention import FrameAttention
 from ..conditioning import NEGATIVE, ControlInput, Progress, control_residuals
+from ..per_frame import PerFrame
 from ..prompt import TextEmbeddings
 from ..regions import RegionPrompts
 from ..sampler import Sampler
@@ -35,7 +36,7 @@ class UNetDenoiser(GuidedDenoiser):
         unet: UNet2DConditionModel,
         text: TextEmbeddings,
         *,
-        guidance_scale: float = 1.0,
+        guidance_scale: PerFrame = 1.0,
         size: tuple[int, int] = (512, 512),
         controls: Sequence[ControlInput] = (),
         attention: FrameAttention | None = None,
@@ -49,7 +50,7 @@ class UNetDenoiser(GuidedDenoiser):
             unet: computes in its own dtype and on its own device; its weights, like those of the ControlNets, are put
                 in another order in memory.
             text: two rows, negative and positive prompt.
-            guidance_scale: 1 (none) or more.
+            guidance_scale: 1 (none) or more, also for each frame.
             size: height and width of the pictures [px]; SDXL is told them.
             controls: ControlNets with what they see.
             attention: attached to the networks that use it.
