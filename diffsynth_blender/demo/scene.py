@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import _cycles
 import bpy
 import numpy as np
 from mathutils import Vector
@@ -64,10 +65,14 @@ def _set_up_render(scene: bpy.types.Scene) -> None:
     # One seed for all frames: what little noise the denoiser leaves stands still.
     cycles.seed = 0
     cycles.use_animated_seed = False
-    cycles.use_denoising = True
-    cycles.denoiser = "OPENIMAGEDENOISE"
-    # About 4 s of processor time a frame; the default prefilter costs more and shows no difference.
-    cycles.denoising_prefilter = "FAST"
+    if _cycles.with_openimagedenoise:
+        cycles.use_denoising = True
+        cycles.denoiser = "OPENIMAGEDENOISE"
+        # About 4 s of processor time a frame; the default prefilter costs more and shows no difference.
+        cycles.denoising_prefilter = "FAST"
+    else:  # as the Blender of some Linux distributions: more noise, which stands still all the same
+        cycles.use_denoising = False
+        cycles.samples = 64
     cycles.max_bounces = 4
     cycles.diffuse_bounces = 2
     cycles.glossy_bounces = 2
