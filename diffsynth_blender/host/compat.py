@@ -4,6 +4,7 @@ Knows names and numbers of Blender's versions; decides nothing. Every number was
 bpy wheels of 4.2, 4.5, 5.0 and 5.2.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
@@ -64,3 +65,46 @@ def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene | None:
     if hasattr(workspace, "sequencer_scene"):
         return workspace.sequencer_scene
     return context.scene
+
+
+def new_effect(
+    strips: bpy.types.StripsTopLevel,
+    name: str,
+    kind: str,
+    channel: int,
+    frame_start: int,
+    frame_end: int,
+    inputs: Sequence[bpy.types.Strip] = (),
+) -> bpy.types.EffectStrip:
+    """An effect strip from `frame_start` until before `frame_end`; with inputs it is as long as they are."""
+    arguments = strips.bl_rna.functions["new_effect"].parameters
+    # Up to 4.3 inputs were called sequences; from 5.0 on a length is given in place of the end.
+    names = ("input1", "input2") if "input1" in arguments else ("seq1", "seq2")
+    end = {"length": frame_end - frame_start} if "length" in arguments else {"frame_end": frame_end}
+    return strips.new_effect(
+        name=name, type=kind, channel=channel, frame_start=frame_start, **end, **dict(zip(names, inputs, strict=False))
+    )
+
+
+def animation_curves(block: bpy.types.ID) -> bpy.types.bpy_prop_collection | None:
+    """The F-curves that animate a data-block, to be read, added to and removed from; None where there are none."""
+    animation = block.animation_data
+    action = animation.action if animation else None
+    if action is None:
+        return None
+    if not hasattr(action, "slots"):  # up to 4.3 an action animates one data-block
+        return action.fcurves
+    bags = (strip.channelbag(animation.action_slot) for layer in action.layers for strip in layer.strips)
+    bag = next(filter(None, bags), None) if animation.action_slot else None
+    return bag.fcurves if bag else None
+
+
+def compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    """The nodes that compose a scene's render: its own up to 4.5, a node group that scenes may share from 5.0 on."""
+    if hasattr(scene, "compositing_node_group"):
+        return scene.compositing_node_group
+    return scene.node_tree if scene.use_nodes else None
+
+
+STRIP_TAB = bpy.app.version >= (5, 0, 0)
+"""Whether the Properties editor has a tab for the active strip."""
