@@ -73,7 +73,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=worker_environment(self._package_root),
-                **_detached(),
+                **own_group(),
             )
         except OSError as error:
             raise WorkerDiedError(
@@ -177,7 +177,7 @@ def worker_environment(package_root: Path) -> dict[str, str]:
     return environment
 
 
-def _detached() -> dict:
+def own_group() -> dict:
     """No console window on Windows; a process group of its own, so that Ctrl-C in a terminal is the host's alone."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}

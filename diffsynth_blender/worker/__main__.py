@@ -31,7 +31,12 @@ def main() -> int:
     if arguments.command == "run":
         from .cli import run
 
-        return run(arguments.job, frames=arguments.frames, events_out=stdout if arguments.json else None)
+        return run(
+            arguments.job,
+            frames=arguments.frames,
+            events_out=stdout if arguments.json else None,
+            events_file=arguments.events,
+        )
     if arguments.command == "deflicker":
         from .cli import deflicker
 
@@ -66,7 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a job folder, or go on where it stopped")
     run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
     run.add_argument("--frames", type=_frame_range, metavar="A-B", help="only these scene frames")
-    run.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
+    told = run.add_mutually_exclusive_group()
+    told.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
+    told.add_argument(
+        "--events", type=Path, metavar="FILE", help="write every event to FILE, which is locked as long as this runs"
+    )
     redo = commands.add_parser(
         "redo",
         help="restyle some frames of a finished job again with other settings",

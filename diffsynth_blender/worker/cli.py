@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from ..protocol.changes import change_settings
-from ..protocol.errors import INTERNAL_KIND, JobCancelledError
+from ..protocol.errors import INTERNAL_KIND, JobBusyError, JobCancelledError
 from ..protocol.framing import encode_line
 from ..protocol.job import add_redo, load_job
 from ..protocol.messages import (
@@ -25,6 +25,7 @@ from ..protocol.messages import (
     JobNote,
     JobProgress,
 )
+from .event_file import open_event_file
 from .failure import describe_failure
 from .launch import FrameRange, RunJobFunction, run_deflicker, run_job
 from .progress import ProgressFilter
@@ -37,6 +38,7 @@ def run(
     *,
     frames: FrameRange | None = None,
     events_out: IO[bytes] | None = None,
+    events_file: Path | None = None,
     progress_out: TextIO = sys.stderr,
     run_job: RunJobFunction = run_job,
 ) -> int:
@@ -46,10 +48,18 @@ def run(
         job_dir: The job folder.
         frames: First and last scene frame, or None for all.
         events_out: Where every event goes as a JSON line; None for nowhere.
+        events_file: The same as a file of its own, which is locked until the process ends.
         progress_out: Where people read.
         run_job: What runs the job.
     """
     job_dir = Path(job_dir).absolute()
+    if events_file is not None:
+        try:
+            events_out = open_event_file(events_file)
+        except (JobBusyError, OSError) as error:
+            failure = describe_failure(error)
+            print(f"error: {failure.message}", file=progress_out, flush=True)
+            return failure.exit_code
 
     def work(send: Callable[[Event], None], is_cancelled: Callable[[], bool]) -> None:
         run_job(job_dir, frames, send, is_cancelled)

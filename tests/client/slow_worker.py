@@ -1,7 +1,7 @@
 """A worker with the real server and the real command line; only its jobs are made up, so that they need no torch.
 
     python slow_worker.py serve
-    python slow_worker.py run JOB [--json]
+    python slow_worker.py run JOB [--json | --events FILE]
 
 The name of the job folder, or of the output folder of a deflickering, says what the job does, see `JOBS`.
 """
@@ -121,4 +121,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         end_with_parent()
         sys.exit(serve(sys.stdin.buffer, stdout, run_job=run_made_up_job, run_deflicker=run_made_up_deflicker))
-    sys.exit(run(Path(sys.argv[2]), events_out=stdout if "--json" in sys.argv else None, run_job=run_made_up_job))
+    events_file = Path(sys.argv[sys.argv.index("--events") + 1]) if "--events" in sys.argv else None
+    events_out = stdout if "--json" in sys.argv else None
+    sys.exit(run(Path(sys.argv[2]), events_out=events_out, events_file=events_file, run_job=run_made_up_job))
