@@ -8,21 +8,16 @@ from . import (
     command,
     deflicker_operators,
     deflicker_properties,
-    job_properties,
     operators,
     panels,
     preferences,
     properties,
     pump,
-    result_properties,
+    render_hook,
     sequencer_panel,
-    source_properties,
 )
 
 CLASSES = (
-    *source_properties.CLASSES,
-    *result_properties.CLASSES,
-    *job_properties.CLASSES,
     *properties.CLASSES,
     *deflicker_properties.CLASSES,
     *preferences.CLASSES,
@@ -41,6 +36,7 @@ def register() -> None:
     deflicker_properties.register()
     pump.register()
     command.register()
+    render_hook.register()
     if not __package__.startswith("bl_ext.") and not bpy.app.binary_path:
         # Blender disables its add-ons before it ends, but does not know of a plain import; and the wheels of 4.2 and
         # 4.5 crash or hang at exit while anything is registered. In Blender itself, whose windows are gone by the time
@@ -51,6 +47,7 @@ def register() -> None:
 def unregister() -> None:
     """Undo `register`, the last thing first; ends a running job."""
     atexit.unregister(unregister)
+    render_hook.unregister()
     command.unregister()
     pump.unregister()
     deflicker_properties.unregister()

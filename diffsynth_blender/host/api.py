@@ -10,36 +10,18 @@ Each blocks until it is done; the interface does the same in steps (see `pump.py
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 
-from ..client import WorkerProcess, WorkerSession
-from ..protocol import (
-    DEFAULT_MODE,
-    DEFAULT_WINDOW,
-    ERRORS,
-    DiffSynthError,
-    Event,
-    JobCancelled,
-    JobCancelledError,
-    JobDone,
-    JobFailed,
-    ModelMissingError,
-    Settings,
-    add_redo,
-)
+from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, Event, JobCancelledError, JobDone, Settings, add_redo
 from .capture import Capture, CaptureStatus
-from .preferences import worker_python as find_worker_python
 from .reuse import change_settings, is_unchanged, record_origin
 from .strip import insert_strip
+from .worker_job import POLL_SECONDS, check_ready, new_session, wait_for_job
 
-__all__ = ["capture", "check_ready", "deflicker", "insert_strip", "new_session", "redo", "stylise"]
-
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package, for the worker's import path
-POLL_SECONDS = 0.05  # fast enough for a progress line, slow enough to cost nothing beside the worker
+__all__ = ["POLL_SECONDS", "capture", "check_ready", "deflicker", "insert_strip", "new_session", "redo", "stylise"]
 
 
 def capture(
@@ -112,7 +94,7 @@ def stylise(
         DiffSynthError: Of the kind that says why the job did not end well; finished frames stay.
     """
     folder = Path(job_dir).resolve()
-    return _run(lambda session: session.submit(folder, frames), worker_python, on_event, is_cancelled)
+    return wait_for_job(lambda session: session.submit(folder, frames), worker_python, on_event, is_cancelled)
 
 
 def redo(
@@ -179,7 +161,7 @@ def deflicker(
     def folder(path: Path | str | None) -> Path | None:
         return None if path is None else Path(path).resolve()
 
-    return _run(
+    return wait_for_job(
         lambda session: session.submit_deflicker(
             Path(style_dir).resolve(),
             Path(output_dir).resolve(),
@@ -193,54 +175,3 @@ def deflicker(
         on_event,
         is_cancelled,
     )
-
-
-def _run(
-    submit: Callable[[WorkerSession], str],
-    worker_python: Path | str | None,
-    on_event: Callable[[Event], None] | None,
-    is_cancelled: Callable[[], bool],
-) -> JobDone:
-    """Have a worker of its own do one job, and wait for its end."""
-    with new_session(worker_python) as session:
-        job_id = submit(session)
-        cancel_sent = False
-        while True:
-            for event in session.poll():
-                if isinstance(event, JobDone):
-                    return event
-                if isinstance(event, JobFailed):
-                    raise error_of(event)
-                if isinstance(event, JobCancelled):
-                    raise JobCancelledError("cancelled; the same again goes on where it stopped")
-                if on_event:
-                    on_event(event)
-            if is_cancelled() and not cancel_sent:
-                session.cancel(job_id)
-                cancel_sent = True
-            time.sleep(POLL_SECONDS)
-
-
-def check_ready(settings: Settings, worker_python: Path | str | None = None) -> None:
-    """Find what is certain to fail after the render, before it. Raises DeviceMissingError or ModelMissingError."""
-    find_worker_python(worker_python)
-    path = Path(settings.model)
-    if settings.model == "demo" or (path.suffix.lower() == ".safetensors" and path.is_file()):
-        return
-    if not (path / "model_index.json").is_file():
-        raise ModelMissingError(
-            f"{path}: holds no model_index.json; choose the folder of a diffusers model, or a .safetensors file"
-        )
-
-
-def new_session(worker_python: Path | str | None = None) -> WorkerSession:
-    """Start a worker. Raises DeviceMissingError or WorkerDiedError when its interpreter is unknown or cannot start."""
-    return WorkerSession(WorkerProcess(find_worker_python(worker_python), PACKAGE_ROOT))
-
-
-def error_of(event: JobFailed) -> DiffSynthError:
-    """A failure reported by the worker as the exception it was there; the worker's traceback is a note on it."""
-    error = ERRORS.get(event.kind, DiffSynthError)(event.message)
-    if event.traceback:
-        error.add_note(event.traceback)
-    return error

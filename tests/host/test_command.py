@@ -148,7 +148,7 @@ def test_export_resume_status(shot, tmp_path, capfd):
     [
         (["run", "--prompt", "clay"], 2, "--output"),
         (["run", "--output", "OUT", "--prompt", " "], 2, "the prompt is empty"),
-        (["run", "--output", "OUT", "--prompt", "clay", "--frames", "9-4"], 2, "frame range"),
+        (["run", "--output", "OUT", "--prompt", "clay", "--frames", "9-4"], 2, "write 4-9"),
         (["run", "--output", "OUT", "--prompt", "clay", "--frames", "x"], 2, "is no frame range"),
         (["run", "--output", "OUT", "--prompt", "clay", "--scene", "Nope"], 2, "this file has 'Scene'"),
         (["run", "--output", "OUT", "--prompt", "clay", "--style-strength", "2"], 2, "settings.strength"),
