@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
 from .codec import Autoencoder, Codec, VaeCall, fewer_frames, groups
+from .lean_tiny_vae import lean_tiny_vae
 from .lean_vae import lean_vae
 from .memory import Report, say_nothing
 
@@ -131,7 +132,7 @@ class TinyCodec(Autoencoder):
         """Use a tiny VAE for frames of one size; arguments as for `LatentCodec`."""
         config = vae.config
         super().__init__(
-            vae,
+            lean_tiny_vae(vae),
             channels=config.latent_channels,
             factor=config.upsampling_scaling_factor ** (len(config.num_decoder_blocks) - 1),
             height=height,
