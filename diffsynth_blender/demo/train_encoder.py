@@ -58,26 +58,30 @@ def set_encoder(vae: AutoencoderKL, spread: np.ndarray) -> None:
     _, weight, basis = np.linalg.svd(quarters, full_matrices=False)
     basis = basis[weight > 1e-9 * weight[0]]  # (R, 48) over 4x4 pixels
     count = len(whole)
-    _set_conv(encoder.conv_in, {(c, c, 1, 1): 1.0 for c in range(3)})
+    set_conv(encoder.conv_in, {(c, c, 1, 1): 1.0 for c in range(3)})
     # 2x2 pixels of 3 colours become 12 channels, in the order y, x, colour.
-    taps = {(6 * y + 3 * x + c, c, y, x): 1.0 for y in range(2) for x in range(2) for c in range(3)}
-    _set_conv(encoder.down_blocks[0].downsamplers[0].conv, taps)
+    set_conv(
+        encoder.down_blocks[0].downsamplers[0].conv,
+        {(6 * y + 3 * x + c, c, y, x): 1.0 for y, x, c in np.ndindex(2, 2, 3)},
+    )
     by_quarter = basis.reshape(-1, 2, 2, 2, 2, 3).transpose(0, 1, 3, 2, 4, 5)  # (R, Y, X, y, x, c)
-    _set_conv(encoder.down_blocks[1].downsamplers[0].conv, _taps(by_quarter.reshape(len(basis), 2, 2, 12)))
+    set_conv(encoder.down_blocks[1].downsamplers[0].conv, taps(by_quarter.reshape(len(basis), 2, 2, 12)))
     in_basis = quarters @ basis.T
-    _set_conv(encoder.down_blocks[2].downsamplers[0].conv, _taps(in_basis.reshape(count, 2, 2, len(basis))))
+    set_conv(encoder.down_blocks[2].downsamplers[0].conv, taps(in_basis.reshape(count, 2, 2, len(basis))))
     _set_output(encoder, count)
 
 
-def _taps(values: np.ndarray) -> dict[tuple[int, int, int, int], float]:
-    """Kernel entries (out, in, y, x) from values (out, y, x, in)."""
-    return {(o, i, y, x): float(values[o, y, x, i]) for o, y, x, i in np.ndindex(values.shape)}
+def taps(values: np.ndarray, *, corner: int = 0) -> dict[tuple[int, int, int, int], float]:
+    """Kernel entries (out, in, y, x) from values (out, y, x, in) that begin at a row and column of the kernel."""
+    return {(o, i, corner + y, corner + x): float(values[o, y, x, i]) for o, y, x, i in np.ndindex(values.shape)}
 
 
 @torch.no_grad()
-def _set_conv(conv: nn.Conv2d, entries: dict[tuple[int, int, int, int], float]) -> None:
+def set_conv(conv: nn.Conv2d, entries: dict[tuple[int, int, int, int], float]) -> None:
+    """Set kernel entries (out, in, y, x) and everything else to zero."""
     conv.weight.zero_()
-    conv.bias.zero_()
+    if conv.bias is not None:
+        conv.bias.zero_()
     for place, value in entries.items():
         conv.weight[place] = value
 
@@ -89,7 +93,7 @@ def _switch_off(resnet: nn.Module) -> None:
     resnet.conv2.bias.zero_()
     if resnet.conv_shortcut is not None:
         width = min(resnet.conv_shortcut.weight.shape[:2])
-        _set_conv(resnet.conv_shortcut, {(c, c, 0, 0): 1.0 for c in range(width)})
+        set_conv(resnet.conv_shortcut, {(c, c, 0, 0): 1.0 for c in range(width)})
 
 
 @torch.no_grad()
@@ -107,7 +111,7 @@ def _set_output(encoder: nn.Module, count: int) -> None:
     shortcut.bias.zero_()
     norm.weight.zero_()
     norm.bias.zero_()
-    _set_conv(out, {})
+    set_conv(out, {})
     for group in range(norm.num_groups):
         first = group * size
         shortcut.bias[first + size - 2 * constants : first + size - constants] = CONSTANT
