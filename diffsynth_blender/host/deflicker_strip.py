@@ -9,7 +9,10 @@ from pathlib import Path
 import bpy
 
 from ..protocol import BadJobError
-from .strip import new_image_strip, shows_folder, strips_of, update_image_strip
+from .rna_copy import plain_value
+from .sequencer import free_channel, strips_of
+from .strip_content import Content
+from .strip_images import new_image_strip, set_content, shows_folder
 
 _SHAPE = {
     "transform": ("offset_x", "offset_y", "scale_x", "scale_y", "rotation", "origin", "filter"),
@@ -32,7 +35,7 @@ class SourcePlace:
     def of(cls, strip: bpy.types.Strip, *, keeps_shape: bool) -> SourcePlace:
         """Where a strip is shown now."""
         shape = {
-            part: {key: _value(getattr(strip, part), key) for key in keys if hasattr(getattr(strip, part), key)}
+            part: {key: plain_value(getattr(strip, part), key) for key in keys if hasattr(getattr(strip, part), key)}
             for part, keys in _SHAPE.items()
             if keeps_shape
         }
@@ -59,9 +62,9 @@ def insert_result(scene: bpy.types.Scene, paths: dict[int, Path], place: SourceP
     strips = strips_of(scene)
     known = next((strip for strip in strips if shows_folder(strip, held[0].parent)), None)
     if known is not None:
-        update_image_strip(known, held, frames[0])
+        set_content(known, Content(tuple(held), frames[0]))
         return known
-    channel = _free_channel(scene, place.channel, frames[0], frames[-1] + 1)
+    channel = free_channel(strips, place.channel, frames[0], frames[-1] + 1)
     strip = new_image_strip(scene, f"{place.name} Steady", held, frames[0], channel)
     for key, value in place.blend.items():
         setattr(strip, key, value)
@@ -69,16 +72,3 @@ def insert_result(scene: bpy.types.Scene, paths: dict[int, Path], place: SourceP
         for key, value in values.items():
             setattr(getattr(strip, part), key, value)
     return strip
-
-
-def _free_channel(scene: bpy.types.Scene, below: int, start: int, end: int) -> int:
-    """The lowest channel above `below` that shows nothing from `start` to `end`."""
-    taken = {
-        strip.channel for strip in strips_of(scene) if strip.frame_final_start < end and strip.frame_final_end > start
-    }
-    return next(channel for channel in range(below + 1, below + len(taken) + 2) if channel not in taken)
-
-
-def _value(owner: bpy.types.bpy_struct, key: str) -> object:
-    value = getattr(owner, key)
-    return tuple(value) if hasattr(value, "__len__") and not isinstance(value, str) else value

@@ -13,6 +13,10 @@ from pathlib import Path
 import bpy
 
 from ..protocol import BadJobError, Shot, load_job, output_path
+from .result_colours import show_exactly
+from .sequencer import strips_of
+from .strip_content import Content
+from .strip_images import new_image_strip, set_content, shows_folder
 
 SHOT_KEY = "diffsynth_shot"  # custom property of an edit scene: the shot's scene
 
@@ -37,7 +41,7 @@ def insert_strip(shot_scene: bpy.types.Scene, job_dir: Path | str) -> bpy.types.
     if strip is None:
         channel = 1 + max((strip.channel for strip in strips), default=0)
         return new_image_strip(edit_scene, "Stylised", paths, shot.frames[0], channel)
-    update_image_strip(strip, paths, shot.frames[0])
+    set_content(strip, Content(tuple(paths), shot.frames[0]))
     return strip
 
 
@@ -91,69 +95,3 @@ def fit_edit_scene(scene: bpy.types.Scene, shot: Shot) -> None:
     scene.frame_start, scene.frame_end = shot.frames[0], shot.frames[-1]
     scene.frame_set(shot.frames[0])
     show_exactly(scene)
-
-
-def show_exactly(scene: bpy.types.Scene) -> None:
-    """The only colour settings that keep sRGB frames in a sequencer bit-exact.
-
-    Raises BadJobError when Blender runs with a colour configuration that lacks them.
-    """
-    scene.render.dither_intensity = 0.0
-    view = scene.view_settings
-    try:
-        scene.display_settings.display_device = "sRGB"
-        view.view_transform = "Standard"
-        scene.sequencer_colorspace_settings.name = "sRGB"
-    except TypeError as error:
-        raise BadJobError(
-            f"this colour configuration lacks what shows the frames exactly ({error}); use Blender's own configuration"
-        ) from error
-    view.look = "None"
-    view.exposure, view.gamma = 0.0, 1.0
-    view.use_curve_mapping = False
-    if hasattr(view, "use_white_balance"):  # since 4.3
-        view.use_white_balance = False
-
-
-def strips_of(scene: bpy.types.Scene) -> bpy.types.StripsTopLevel:
-    """The top-level strips of a scene's sequencer, which were called sequences up to 4.3."""
-    editor = scene.sequence_editor_create()
-    # Not `or`: an empty collection is falsy.
-    return editor.strips if hasattr(editor, "strips") else editor.sequences
-
-
-def new_image_strip(
-    scene: bpy.types.Scene, name: str, paths: list[Path], frame_start: int, channel: int
-) -> bpy.types.ImageStrip:
-    """A strip of images of one folder, one a frame, unscaled."""
-    strip = strips_of(scene).new_image(name, str(paths[0]), channel, frame_start, fit_method="ORIGINAL")
-    strip.colorspace_settings.name = "sRGB"
-    update_image_strip(strip, paths, frame_start)
-    return strip
-
-
-def update_image_strip(strip: bpy.types.ImageStrip, paths: list[Path], frame_start: int) -> None:
-    """Make an image strip show these images from `frame_start` on, untrimmed."""
-    strip.directory = _blend_path(paths[0].parent)
-    elements = strip.elements
-    while len(elements) > len(paths):
-        elements.pop(len(elements) - 1)
-    for element, path in zip(elements, paths, strict=False):
-        element.filename = path.name
-    for path in paths[len(elements) :]:
-        elements.append(path.name)
-    strip.frame_offset_start = strip.frame_offset_end = 0
-    strip.frame_start = frame_start
-    strip.invalidate_cache("RAW")  # the files may have changed under the same names
-
-
-def shows_folder(strip: bpy.types.Strip, folder: Path) -> bool:
-    """Whether this is an image strip of that folder, however the path to it is written."""
-    return strip.type == "IMAGE" and Path(bpy.path.abspath(strip.directory)).resolve() == folder
-
-
-def _blend_path(folder: Path) -> str:
-    """The folder relative to the saved .blend, so that file and job folder can be moved together; else absolute."""
-    if bpy.data.filepath and Path(bpy.data.filepath).drive == folder.drive:
-        return bpy.path.relpath(str(folder)) + "/"
-    return str(folder) + "/"

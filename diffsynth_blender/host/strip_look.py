@@ -1,0 +1,81 @@
+"""How a strip looks, given to another strip: place in the picture, colours, modifiers, blending, and their animation."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import compat
+from .rna_copy import copy_settings
+
+BLENDING = ("blend_type", "blend_alpha", "color_tag")
+"""How a strip lies over what is below it."""
+APPEARANCE = (
+    "use_flip_x",
+    "use_flip_y",
+    "use_reverse_frames",
+    "strobe",
+    "color_multiply",
+    "multiply_alpha",
+    "color_saturation",
+    "use_linear_modifiers",
+    "transform",
+    "crop",
+)
+"""What a strip does to its pictures, beside its modifiers. A render of the strip has all of it in its pixels."""
+
+
+def copy_look(source: bpy.types.Strip, target: bpy.types.Strip, *, with_appearance: bool) -> None:
+    """Make `target` look as `source` does, animation included.
+
+    Args:
+        source: Is left alone.
+        target: A new strip of the same scene.
+        with_appearance: Position, crop, colours and modifiers as well as blending: not where they are in the pixels.
+    """
+    names = BLENDING + (APPEARANCE if with_appearance else ())
+    copy_settings(source, target, names)
+    if with_appearance:
+        for modifier in source.modifiers:
+            copy_settings(modifier, target.modifiers.new(modifier.name, modifier.type))
+    _copy_animation(source, target, (*names, "modifiers") if with_appearance else names)
+
+
+def forget_animation(strip: bpy.types.Strip) -> None:
+    """Remove what animates a strip that is about to be removed: Blender leaves its drivers behind."""
+    scene, start = strip.id_data, strip.path_from_id() + "."
+    drivers = scene.animation_data.drivers if scene.animation_data else ()
+    for curves in (compat.animation_curves(scene) or (), drivers):
+        for curve in [curve for curve in curves if curve.data_path.startswith(start)]:
+            curves.remove(curve)
+
+
+def _copy_animation(source: bpy.types.Strip, target: bpy.types.Strip, names: tuple[str, ...]) -> None:
+    """Animate `target` as `source` is animated, in these properties and what lies inside them."""
+    scene = source.id_data
+    start, new_start = source.path_from_id(), target.path_from_id()
+
+    def new_path(path: str) -> str:
+        inside = path.removeprefix(f"{start}.")
+        root = inside.split(".")[0].split("[")[0]
+        return f"{new_start}.{inside}" if inside != path and root in names else ""
+
+    curves = compat.animation_curves(scene)
+    for curve in list(curves or ()):
+        if path := new_path(curve.data_path):
+            _copy_curve(curve, curves.new(path, index=curve.array_index))
+    drivers = scene.animation_data.drivers if scene.animation_data else ()
+    for driver in list(drivers):
+        if path := new_path(driver.data_path):
+            drivers.from_existing(src_driver=driver).data_path = path
+
+
+def _copy_curve(source: bpy.types.FCurve, target: bpy.types.FCurve) -> None:
+    settings = ("color", "color_mode", "extrapolation", "auto_smoothing", "hide", "lock", "mute")
+    copy_settings(source, target, settings)
+    target.keyframe_points.add(len(source.keyframe_points))
+    for key, copy in zip(source.keyframe_points, target.keyframe_points, strict=True):
+        # Types first: they decide what becomes of the handles.
+        copy_settings(key, copy, ("handle_left_type", "handle_right_type"))
+        copy_settings(key, copy)
+    for modifier in source.modifiers:
+        copy_settings(modifier, target.modifiers.new(modifier.type))

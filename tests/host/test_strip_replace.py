@@ -1,0 +1,288 @@
+"""A strip of results takes the place of another strip, frame by frame, and the original comes back exactly."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+from diffsynth_blender.host import compat, movie, strip
+from diffsynth_blender.host.sequencer import free_channel, strips_of
+from diffsynth_blender.host.strip_content import HANDLE_LIMIT, camera_content, shown_content
+from diffsynth_blender.host.strip_replace import find_original, find_result, replace_strip, restore_strip
+from diffsynth_blender.protocol import BadJobError
+from tests.host.dumps import differences, dump_sequencer
+from tests.host.test_strip import HEIGHT, WIDTH, read_png, render_still, write_png
+
+TIMING = ("frame_start", "frame_final_start", "frame_final_end", "frame_offset_start", "frame_offset_end", "channel")
+
+
+def noise(frame: int) -> np.ndarray:
+    """A picture of its own for every number, 8-bit (H, W, 3)."""
+    return np.random.default_rng(frame).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+
+
+def pictures(folder: Path, frames: range) -> dict[int, Path]:
+    """Results of these frames, written."""
+    paths = {frame: folder / f"{frame:04d}.png" for frame in frames}
+    for frame, path in paths.items():
+        write_png(path, noise(frame))
+    return paths
+
+
+@pytest.fixture
+def edit(tmp_path) -> bpy.types.Scene:
+    """A sequencer that shows pictures exactly."""
+    scene = bpy.context.scene
+    scene.name = "Edit"
+    scene.render.resolution_x, scene.render.resolution_y = WIDTH, HEIGHT
+    strip.show_exactly(scene)
+    strips_of(scene)
+    return scene
+
+
+def add_image(scene: bpy.types.Scene, tmp_path: Path) -> bpy.types.Strip:
+    """Frames 10 to 21, of which 13 to 18 are shown."""
+    paths = [tmp_path / "plain" / f"plain_{frame}.png" for frame in range(12)]
+    for path in paths:
+        write_png(path, noise(500 + int(path.stem[6:])))
+    take = strip.new_image_strip(scene, "Take", paths, 10, 2)
+    take.select = True
+    return trim(take)
+
+
+def add_movie(scene: bpy.types.Scene, tmp_path: Path) -> bpy.types.Strip:
+    """The same as a film."""
+    other = strip.new_edit_scene("film")
+    other.render.resolution_x, other.render.resolution_y = WIDTH, HEIGHT
+    other.frame_start, other.frame_end = 1, 12
+    colour = compat.new_effect(strips_of(other), "Colour", "COLOR", 1, 1, 13)
+    colour.color = (0.5, 0.2, 0.1)
+    path = movie.render_movie(other, tmp_path / "film.mp4")
+    bpy.data.scenes.remove(other)
+    return trim(strips_of(scene).new_movie("Take", str(path), 2, 10, fit_method="ORIGINAL"))
+
+
+def add_scene(scene: bpy.types.Scene, tmp_path: Path) -> bpy.types.Strip:
+    """Scene frames 101 to 112, of which 104 to 109 are shown."""
+    inner = bpy.data.scenes.new("Shot")
+    inner.render.engine = "BLENDER_WORKBENCH"
+    inner.render.resolution_x, inner.render.resolution_y = WIDTH, HEIGHT
+    inner.frame_start, inner.frame_end = 101, 112
+    inner.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    inner.collection.objects.link(inner.camera)
+    return trim(strips_of(scene).new_scene("Take", inner, 2, 10))
+
+
+def add_meta(scene: bpy.types.Scene, tmp_path: Path) -> bpy.types.Strip:
+    """A meta strip around the frames, trimmed once more."""
+    inside = add_image(scene, tmp_path)
+    inside.name, inside.frame_offset_start, inside.frame_offset_end = "Inside", 1, 1
+    scene.sequence_editor.active_strip = inside
+    window = bpy.context.window
+    if hasattr(window.workspace, "sequencer_scene"):
+        window.workspace.sequencer_scene = scene
+    area = window.screen.areas[0]
+    area.type = "SEQUENCE_EDITOR"
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.sequencer.meta_make()
+    meta = scene.sequence_editor.active_strip
+    meta.name, meta.channel, meta.frame_offset_start, meta.frame_offset_end = "Take", 2, 2, 2
+    return meta
+
+
+def trim(shown: bpy.types.Strip) -> bpy.types.Strip:
+    shown.frame_offset_start, shown.frame_offset_end = 3, 3
+    return shown
+
+
+KINDS = {"IMAGE": add_image, "MOVIE": add_movie, "SCENE": add_scene, "META": add_meta}
+
+
+def adorn(scene: bpy.types.Scene, take: bpy.types.Strip) -> None:
+    """Everything an artist may have done to a strip, and what depends on it."""
+    take.transform.offset_x, take.transform.scale_y, take.transform.rotation = 3.0, 1.5, 0.2
+    take.crop.min_x, take.blend_type, take.blend_alpha, take.color_tag = 2, "ALPHA_OVER", 0.75, "COLOR_03"
+    take.use_flip_x, take.color_multiply, take.color_saturation = True, 1.25, 0.5
+    take.select, take.select_left_handle = True, True
+    bright = take.modifiers.new("Bright", "BRIGHT_CONTRAST")
+    bright.bright, bright.mute = 0.1, True
+    curves = take.modifiers.new("Curves", "CURVES")
+    curves.curve_mapping.curves[3].points.new(0.4, 0.6)
+    curves.curve_mapping.update()
+    balance = take.modifiers.new("Balance", "COLOR_BALANCE")
+    balance.color_balance.gain = (1.0, 0.9, 0.8)
+    for frame, value in ((10, 0.2), (20, 0.9)):
+        take.blend_alpha = value
+        take.keyframe_insert("blend_alpha", frame=frame)
+        take.transform.keyframe_insert("offset_y", frame=frame)
+    curve = compat.animation_curves(scene)[0]
+    curve.keyframe_points[0].interpolation, curve.extrapolation = "BOUNCE", "LINEAR"
+    curve.modifiers.new("NOISE").strength = 0.1
+    driver = take.driver_add("color_saturation")
+    driver.driver.expression = "0.5 + 0.01 * frame"
+    strips = strips_of(scene)
+    compat.new_effect(strips, "Blur", "GAUSSIAN_BLUR", 3, 10, 20, [take])
+    below = compat.new_effect(strips, "Below", "COLOR", 1, 1, 40)
+    compat.new_effect(strips, "Mix", "CROSS", 4, 10, 20, [below, take])
+    masked = below.modifiers.new("Masked", "BRIGHT_CONTRAST")
+    masked.input_mask_strip = take
+    for name, start, end in (("Before", 1, 13), ("After", 19, 30)):  # cut to its neighbours, as shots of a film are
+        compat.new_effect(strips, name, "COLOR", 2, start, end)
+    scene.sequence_editor.active_strip = take
+    scene.frame_set(16)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("with_appearance", [True, False], ids=["appearance", "plain"])
+def test_original_comes_back_exactly(edit, tmp_path, kind, with_appearance):
+    """Every property of every strip, of what animates them and of what depends on them is what it was."""
+    take = KINDS[kind](edit, tmp_path)
+    adorn(edit, take)
+    before, scenes = dump_sequencer(edit), len(bpy.data.scenes)
+    result = replace_strip(take, content_of(take, tmp_path), with_appearance=with_appearance)
+    assert dump_sequencer(edit) != before
+    assert (find_original(result), find_result(take)) == (take, result)
+    assert restore_strip(result) == take
+    assert differences(before, dump_sequencer(edit)) == []
+    assert len(bpy.data.scenes) == scenes
+
+
+def content_of(take: bpy.types.Strip, tmp_path: Path):
+    """Results of everything a strip can show."""
+    if take.type == "SCENE":
+        return camera_content(take, pictures(tmp_path / "out", range(101, 113)))
+    return shown_content(take, pictures(tmp_path / "out", range(13, 19)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_result_is_where_the_original_was(edit, tmp_path, kind):
+    """Channel, timing, handles, position, blending, modifiers, animation; effects and masks use it."""
+    take = KINDS[kind](edit, tmp_path)
+    adorn(edit, take)
+    was = {name: getattr(take, name) for name in TIMING}
+    copied = ("transform", "crop", "blend_type", "blend_alpha", "use_flip_x", "color_multiply", "modifiers", "color_tag")
+    look = {name: dump_sequencer(edit)["strips"]["Take"][name] for name in copied}
+    result = replace_strip(take, content_of(take, tmp_path), with_appearance=True)
+    assert {name: getattr(result, name) for name in TIMING} == was
+    assert differences(look, {name: dump_sequencer(edit)["strips"][result.name][name] for name in copied}) == []
+    strips = strips_of(edit)
+    assert strips["Blur"].input_1 == strips["Mix"].input_2 == strips["Below"].modifiers[0].input_mask_strip == result
+    assert take.mute and take.channel not in {2, 3, 4}
+    assert {name: getattr(take, name) for name in TIMING[:-1]} == {name: was[name] for name in TIMING[:-1]}
+    assert [(other.name, other.channel) for other in strips if other.name in {"Before", "After"}] == [
+        ("Before", 2),
+        ("After", 2),
+    ]
+    for frame in (11, 15, 19):  # what animates the original animates the result
+        edit.frame_set(frame)
+        for value in ("blend_alpha", "transform.offset_y", "color_saturation"):
+            assert result.path_resolve(value) == pytest.approx(take.path_resolve(value)), (frame, value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rendered_strip_is_its_frames(edit, tmp_path, kind):
+    """What Blender renders in the strip's place is what the worker wrote, value for value; so it is through an effect."""
+    take = KINDS[kind](edit, tmp_path)
+    replace_strip(take, content_of(take, tmp_path), with_appearance=False)
+    first = 101 - 10 if kind == "SCENE" else 0
+    for frame in (13, 16, 18):
+        np.testing.assert_array_equal(render_still(edit, frame, tmp_path / "shown.png"), noise(first + frame))
+    for frame in (12, 19):
+        assert not render_still(edit, frame, tmp_path / "shown.png").any()
+
+
+def test_effects_show_the_result(edit, tmp_path):
+    """An effect strip over the original shows the frames in its place; after the restore the original again."""
+    take = add_image(edit, tmp_path)
+    glow = compat.new_effect(strips_of(edit), "Transform", "SPEED", 3, 13, 19, [take])
+    glow.blend_type = "REPLACE"
+    glow.speed_control, glow.speed_frame_number = "FRAME_NUMBER", 2
+    before = render_still(edit, 16, tmp_path / "shown.png")
+    result = replace_strip(take, content_of(take, tmp_path), with_appearance=True)
+    shown = render_still(edit, 16, tmp_path / "shown.png")
+    assert any(np.array_equal(shown, noise(frame)) for frame in range(13, 19))
+    restore_strip(result)
+    np.testing.assert_array_equal(render_still(edit, 16, tmp_path / "shown.png"), before)
+    assert not np.array_equal(before, shown)
+
+
+def test_reversed_scene_strip(edit, tmp_path):
+    """A strip that shows its scene backwards is replaced by the results in that order."""
+    take = add_scene(edit, tmp_path)
+    take.use_reverse_frames = True
+    take.frame_offset_end = 1
+    content = camera_content(take, pictures(tmp_path / "out", range(102, 110)))
+    replace_strip(take, content, with_appearance=True)
+    for frame, shown in ((13, 109), (20, 102)):
+        np.testing.assert_array_equal(render_still(edit, frame, tmp_path / "shown.png"), noise(shown))
+
+
+def test_inside_a_meta_strip(edit, tmp_path):
+    """A strip inside a meta strip is replaced there."""
+    meta = add_meta(edit, tmp_path)
+    before = dump_sequencer(edit)
+    inside = next(iter(meta.strips if hasattr(meta, "strips") else meta.sequences))
+    content = shown_content(inside, pictures(tmp_path / "out", range(11, 21)))
+    result = replace_strip(inside, content, with_appearance=True)
+    assert result.parent_meta() == meta
+    np.testing.assert_array_equal(render_still(edit, 15, tmp_path / "shown.png"), noise(15))
+    restore_strip(inside)
+    assert differences(before, dump_sequencer(edit)) == []
+
+
+def test_restored_after_the_file_was_saved(edit, tmp_path):
+    """The two find each other again in a file that was opened."""
+    adorn(edit, add_image(edit, tmp_path))
+    before = dump_sequencer(edit)
+    replace_strip(strips_of(edit)["Take"], content_of(strips_of(edit)["Take"], tmp_path), with_appearance=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "with space é.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "with space é.blend"))
+    edit = bpy.data.scenes["Edit"]
+    strips_of(edit)["Take"].name = "Renamed"
+    restore_strip(strips_of(edit)["Renamed"]).name = "Take"
+    after = dump_sequencer(edit)
+    assert after["strips"]["Take"].pop("directory") == "//plain/"  # Blender itself makes paths relative
+    del before["strips"]["Take"]["directory"]
+    assert differences(before, after) == []
+
+
+def test_what_cannot_be_replaced_is_told(edit, tmp_path):
+    """Nothing changes, and the sentence says why."""
+    take = add_image(edit, tmp_path)
+    with pytest.raises(BadJobError, match="'Take' shows frames 13 to 18 of the sequencer, but 13 to 17 were stylised"):
+        shown_content(take, pictures(tmp_path / "out", range(13, 18)))
+    content = content_of(take, tmp_path)
+    result = replace_strip(take, content, with_appearance=True)
+    with pytest.raises(BadJobError, match="replaced already"):
+        replace_strip(take, content, with_appearance=True)
+    strips_of(edit).remove(take)
+    with pytest.raises(BadJobError, match="was deleted; there is nothing to restore"):
+        restore_strip(result)
+    other = add_image(edit, tmp_path)
+    with pytest.raises(BadJobError, match="in its own place"):
+        restore_strip(other)
+    for channel in itertools.count(3):
+        try:
+            free_channel(strips_of(edit), 2, 10, 20)
+        except BadJobError as error:
+            assert "no channel above channel 2 is free" in str(error)
+            break
+        compat.new_effect(strips_of(edit), "Full", "COLOR", channel, 10, 20)
+
+
+def test_handles_of_a_long_film_are_kept_in_part(edit, tmp_path):
+    """What is hidden behind a handle is no reason to list tens of thousands of files."""
+    take = add_image(edit, tmp_path)
+    still = strip.new_image_strip(edit, "Long", [tmp_path / "plain" / "plain_0.png"] * 2500, 0, 7)
+    still.frame_offset_start = 2400
+    still.frame_offset_end = 90
+    content = shown_content(still, pictures(tmp_path / "out", range(2400, 2410)))
+    assert (content.offset_start, content.offset_end) == (HANDLE_LIMIT, 90)
+    result = replace_strip(still, content, with_appearance=True)
+    assert (result.frame_final_start, result.frame_final_end) == (2400, 2410)
+    assert take.channel == 2
