@@ -29,8 +29,6 @@ def describe_shot(scene: bpy.types.Scene, frames: range, pass_frames: range, lay
     """
     render = scene.render
     width, height = final_size(scene)
-    # 23.976 is 24 / 1.001, and no float is 1.001.
-    fps = render.fps / Fraction(render.fps_base).limit_denominator(1000)
     clip_end = min(camera.data.clip_end for camera in shot_cameras(scene, frames[0], frames[-1]))
     return Shot(
         name=scene.name,
@@ -38,7 +36,7 @@ def describe_shot(scene: bpy.types.Scene, frames: range, pass_frames: range, lay
         engine=render.engine,
         width=width,
         height=height,
-        fps=(fps.numerator, fps.denominator),
+        fps=frame_rate(scene),
         frames=tuple(frames),
         pass_frames=tuple(pass_frames),
         source=SOURCE_PATTERN,
@@ -49,3 +47,10 @@ def describe_shot(scene: bpy.types.Scene, frames: range, pass_frames: range, lay
         cameras=(),
         objects=OBJECTS_PATTERN,
     )
+
+
+def frame_rate(scene: bpy.types.Scene) -> tuple[int, int]:
+    """Frames per second as numerator and denominator."""
+    # 23.976 is 24 / 1.001, and no float is 1.001.
+    rate = scene.render.fps / Fraction(scene.render.fps_base).limit_denominator(1000)
+    return rate.numerator, rate.denominator

@@ -22,21 +22,28 @@ from pathlib import Path
 import bpy
 
 from ..protocol import Settings
-from .capture import CaptureStatus
-from .capture_checks import CaptureError, check_scene
+from .capture_checks import CaptureError
+from .capture_run import CaptureStatus
 from .reuse import change_settings
+from .source import Source, chosen_source
+from .source_options import source_arguments
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 # Imported plainly, not as the extension: whether that is enabled in the second Blender depends on saved preferences.
 _CODE = """
 import os, sys, threading
+import bpy
 
-def end_with_parent():
-    sys.stdin.buffer.read()  # returns when the artist's Blender has closed its end, or is gone
+def listen():
+    for word in sys.stdin.buffer:  # ends when the artist's Blender has closed its end, or is gone
+        (go.clear if word == b"pause\\n" else go.set)()
     os._exit(130)
 
-threading.Thread(target=end_with_parent, daemon=True).start()
+go = threading.Event()
+go.set()
+threading.Thread(target=listen, daemon=True).start()
+bpy.app.handlers.render_pre.append(lambda *_: go.wait())  # a pause holds the next frame
 sys.path.insert(0, {root!r})
 from diffsynth_blender.host import command
 code = command.run({arguments!r})
@@ -98,12 +105,26 @@ class ChildRender:
         self._cancelled = True
         self._process.stdin.close()
 
+    def pause(self) -> None:
+        """Wait before the next frame. The process keeps its memory: a render could not go on without it."""
+        self._say(b"pause\n")
+
+    def resume(self) -> None:
+        """Go on with the frame that waits."""
+        self._say(b"go\n")
+
     def close(self) -> None:
         """End it now. Does nothing at its end."""
         if self._status.state == "running":
             self._process.kill()
             self._process.wait()
             self._end("cancelled")
+
+    def _say(self, word: bytes) -> None:
+        try:
+            os.write(self._process.stdin.fileno(), word)  # a few bytes: a pipe takes them whole, without waiting
+        except (OSError, ValueError):
+            return  # it has ended, or is asked to; the next tick tells
 
     def _finish(self) -> None:
         if self._cancelled:  # even where it was just done: whoever cancels wants no worker started
@@ -132,15 +153,24 @@ class ChildRender:
 
 
 class ChildCapture(ChildRender):
-    """A capture in a second Blender. Raises CaptureError when the scene is refused; nothing has happened then."""
+    """A capture in a second Blender; whoever starts it has had the source checked."""
 
-    def __init__(self, scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings) -> None:
-        check_scene(scene, frames)
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        job_dir: Path,
+        frames: range,
+        settings: Settings,
+        source: Source | None = None,
+    ) -> None:
+        source = source or chosen_source(scene)
         self._job_dir, self._settings = job_dir, settings
         arguments = ["export-job", "--output", str(job_dir), "--scene", scene.name, "--recapture"]
         arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step), "--prompt", "later"]
-        render_count = len(frames) + frames[-1] - frames[0] + 1
-        super().__init__(arguments, CaptureStatus("running", frames[0], 0, render_count))
+        arguments += ["--set", "controls=[]"]  # nor are these those of the job: `_rendered` writes its settings
+        every = frames[-1] - frames[0] + 1
+        count = {"render": len(frames) + every, "passes": every, "strip": len(frames)}[source.kind]
+        super().__init__(arguments + source_arguments(source), CaptureStatus("running", frames[0], 0, count))
 
     def _rendered(self) -> None:
         change_settings(self._job_dir, self._settings)

@@ -6,11 +6,12 @@ import argparse
 import threading
 from pathlib import Path
 
-from ..protocol import JobCancelledError, change_settings, load_job, output_path, read_journal
+from ..protocol import JOURNAL_FILE, JobCancelledError, change_settings, load_job, output_path, read_journal
+from ..protocol.lock import try_lock
 from . import api
 from .command_log import CommandLog, JobStatus
 from .command_scene import scene_of
-from .strip_frames import render_strip
+from .strip_render import render_strip
 
 
 def resume(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
@@ -99,7 +100,17 @@ def status_of(job_dir: Path) -> JobStatus:
         step,
         job.settings.steps,
         state.done and is_complete,
+        _is_held(job_dir),
     )
+
+
+def _is_held(job_dir: Path) -> bool:
+    """Whether somebody holds the journal's lock, as a worker does for as long as it is at the job."""
+    try:
+        with (job_dir / JOURNAL_FILE).open("rb+") as file:
+            return not try_lock(file)  # the lock goes with the file, at once
+    except OSError:  # no journal, or one that cannot be written
+        return False
 
 
 def _lines(found: JobStatus) -> list[str]:
@@ -110,6 +121,8 @@ def _lines(found: JobStatus) -> list[str]:
         f"prompt: {found.prompt}",
         f"finished: {len(found.finished)} of {len(frames)} frames",
     ]
+    if found.is_running:
+        lines.append("a worker is at it now")
     if 0 < found.step and len(found.finished) < len(frames):
         lines.append(f"denoised: {found.step} of {found.step_count} steps")
     return lines

@@ -4,6 +4,8 @@ Knows names and numbers of Blender's versions; decides nothing. Every number was
 bpy wheels of 4.2, 4.5, 5.0 and 5.2.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,3 +110,30 @@ def compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
 
 STRIP_TAB = bpy.app.version >= (5, 0, 0)
 """Whether the Properties editor has a tab for the active strip."""
+
+
+def new_compositor(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    """Give a scene a compositor with nothing but the node that its picture comes out of.
+
+    Returns the node group that belongs to whoever called, from 5.0 on; None where the compositor is the scene's own.
+    """
+    if hasattr(scene, "compositing_node_group"):
+        tree = bpy.data.node_groups.new(".diffsynth", "CompositorNodeTree")
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        tree.nodes.new("NodeGroupOutput")
+        scene.compositing_node_group = tree
+        return tree
+    scene.use_nodes = True
+    scene.node_tree.nodes.clear()
+    scene.node_tree.nodes.new("CompositorNodeComposite")
+    return None
+
+
+def background_depth_of_files(engine: str, clip_end: float) -> float:
+    """As `background_depth`, for passes that any version may have rendered."""
+    return 0.99 * clip_end if engine in EEVEE_ENGINES else 0.1 * CYCLES_BACKGROUND_DEPTH
+
+
+def writes_multilayer_exr(image_settings: bpy.types.ImageFormatSettings) -> bool:
+    """Whether stills are multilayer EXR files; their passes have 32 bits whatever the colour depth says."""
+    return image_settings.file_format == "OPEN_EXR_MULTILAYER"

@@ -1,6 +1,6 @@
-"""A strip of the sequencer -> numbered frames in a folder, by rendering that strip alone or straight from its files.
+"""The frames of a strip of the sequencer: which there are, and in which files they lie where they need no render.
 
-The number of a frame is the scene frame at which the sequencer shows it.
+The number of a frame is the scene frame at which the sequencer shows it. What has to be rendered is in strip_render.py.
 """
 
 from __future__ import annotations
@@ -8,17 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
 
 from ..protocol import BadJobError
-from . import compat
-from .capture import CaptureStatus
 from .capture_checks import CaptureError
-from .scene_state import same_images_after
-from .strip import show_exactly, strips_of
+from .capture_run import CaptureStatus
+from .strip import strips_of
 
 READABLE = {"IMAGE": "an image", "MOVIE": "a movie", "SCENE": "a scene", "META": "a meta strip"}
 """Kinds of strips that hold frames."""
@@ -48,22 +46,20 @@ def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.Strip:
 
 def check_files(strip: bpy.types.Strip) -> None:
     """Raise BadJobError naming a file that a strip shows and that is not there: Blender would render a hole."""
-    if missing := _missing_file(strip):
+    missing = next((path for path in files_in(strip) if not path.is_file()), None)
+    if missing:
         raise BadJobError(f"{missing}: no such file; restore it, or remove it from strip {strip.name!r}")
 
 
-def _missing_file(strip: bpy.types.Strip) -> Path | None:
+def files_in(strip: bpy.types.Strip) -> list[Path]:
+    """The files that a strip, or what lies in a meta strip, reads."""
     if strip.type == "META":
         inside = strip.strips if hasattr(strip, "strips") else strip.sequences
-        return next(filter(None, map(_missing_file, inside)), None)
+        return [path for within in inside for path in files_in(within)]
     if strip.type == "IMAGE":
         folder = Path(bpy.path.abspath(strip.directory))
-        paths = [folder / element.filename for element in strip.elements]
-    elif strip.type == "MOVIE":
-        paths = [Path(bpy.path.abspath(strip.filepath))]
-    else:
-        paths = []
-    return next((path for path in paths if not path.is_file()), None)
+        return [folder / element.filename for element in strip.elements]
+    return [Path(bpy.path.abspath(strip.filepath))] if strip.type == "MOVIE" else []
 
 
 def files_of(strip: bpy.types.ImageStrip, frames: range) -> dict[int, Path] | None:
@@ -131,7 +127,7 @@ class LinkFrames:
         deadline = time.perf_counter() + TICK_BUDGET
         while self._state == "running" and time.perf_counter() < deadline:
             path, name = self._files[self._done]
-            _link(path, self._folder / name)
+            link_file(path, self._folder / name)
             self._done += 1
             if self._done == len(self._files):
                 self._state = "done"
@@ -146,7 +142,7 @@ class LinkFrames:
         self.cancel()
 
 
-def _link(path: Path, place: Path) -> None:
+def link_file(path: Path, place: Path) -> None:
     """The same file under another name: no copy on most disks, and a link that survives the strip's removal."""
     try:
         if not path.is_file():
@@ -157,72 +153,3 @@ def _link(path: Path, place: Path) -> None:
             shutil.copyfile(path, place)
     except OSError as error:
         raise CaptureError(f"{place}: cannot be written: {error.strerror}; choose another output folder") from error
-
-
-def render_strip(
-    scene: bpy.types.Scene, name: str, frames: range, folder: Path, on_frame: Callable[[int, int], None]
-) -> None:
-    """Render a strip alone, over black, in the scene's full size, as 8-bit PNG files.
-
-    In a scene that exists only meanwhile, under the view transform Standard, which leaves display colours as they are.
-
-    Args:
-        scene: Whose strip it is; it is left alone.
-        name: The strip's name.
-        frames: Which scene frames.
-        folder: Where `0001.png`... go.
-        on_frame: Called with (frames rendered, the next frame), first with nothing rendered.
-
-    Raises BadJobError where there is no such strip, CaptureError where a render failed.
-    """
-    check_files(find_strip(scene, name))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadJobError(f"{folder}: cannot be made: {error.strerror}; choose another folder") from error
-    windows = bpy.context.window_manager.windows
-    window = bpy.context.window or windows[0]
-    shown = window.scene
-    alone = scene.copy()
-    try:
-        _isolate(alone, name)
-        with same_images_after(), bpy.context.temp_override(window=window):
-            window.scene = alone  # Blender renders any scene at the frame of the one that is shown
-            for done, frame in enumerate(frames):
-                on_frame(done, frame)
-                alone.frame_set(frame)
-                path = folder / f"{frame:04d}.png"
-                alone.render.filepath = compat.render_path(path)
-                bpy.ops.render.render(write_still=True, scene=alone.name)
-                if not path.is_file():
-                    raise CaptureError(f"{path}: Blender wrote no picture; its messages above say why")
-            on_frame(len(frames), frames[-1])
-    except RuntimeError as error:  # what an operator reports as an error
-        raise CaptureError(
-            f"Strip {name!r} could not be rendered: {str(error).removeprefix('Error: ').strip()}"
-        ) from error
-    finally:
-        window.scene = shown
-        bpy.data.scenes.remove(alone)
-
-
-def _isolate(scene: bpy.types.Scene, name: str) -> None:
-    """Set up a copy of a scene so that a render of it is this strip and nothing else."""
-    for other in strips_of(scene):
-        other.mute = other.name != name
-    strip = strips_of(scene)[name]
-    strip.blend_type = "REPLACE"  # not over, or times, what lies below it
-    for channel in scene.sequence_editor.channels:
-        channel.mute = False
-    for child in list(scene.collection.children):  # nothing of the 3D scene is evaluated for it
-        scene.collection.children.unlink(child)
-    render = scene.render
-    render.use_sequencer, render.use_compositing = True, False
-    render.resolution_percentage = 100
-    render.use_border = render.use_multiview = render.use_stamp = False
-    compat.use_png(render.image_settings)
-    render.image_settings.color_mode = "RGB"
-    if hasattr(render.image_settings, "color_management"):
-        render.image_settings.color_management = "FOLLOW_SCENE"
-    render.use_file_extension = True
-    show_exactly(scene)
