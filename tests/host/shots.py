@@ -85,11 +85,9 @@ def read_passes(job_dir: Path, frame: int) -> Passes:
     """Read a frame's passes by the channel names of the job."""
     shot = load_job(job_dir).shot
     with OpenEXR.File(str(shot.passes_path(job_dir, frame)), separate_channels=True) as file:
-        (part,) = file.parts
-        found = {
-            kind: np.stack([part.channels[name].pixels for name in names], -1) for kind, names in shot.channels.items()
-        }
-        manifests = [value for key, value in part.header.items() if key.endswith("/manifest")]
+        planes = {name: channel.pixels for part in file.parts for name, channel in part.channels.items()}
+        found = {kind: np.stack([planes[name] for name in names], -1) for kind, names in shot.channels.items()}
+        manifests = [value for part in file.parts for key, value in part.header.items() if key.endswith("/manifest")]
     found = {kind: values[..., 0] if values.shape[-1] == 1 else values for kind, values in found.items()}
     names = {name: int(value, 16) for name, value in json.loads(manifests[0]).items()}
     return Passes(**{kind: np.ascontiguousarray(values) for kind, values in found.items()}, names=names)
