@@ -21,6 +21,9 @@ CYCLES_FOLLOWS_ZOOM = bpy.app.version >= (4, 5, 0)
 CYCLES_BACKGROUND_DEPTH = 1e10
 """What Cycles writes as depth where it hits nothing; EEVEE does too from 5.2 on."""
 
+RELATIVE_PATH: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""Options of a path property that may begin with //; before 4.5 all may."""
+
 
 def use_png(image_settings: bpy.types.ImageFormatSettings) -> None:
     """Make stills 8-bit PNG files (the colour mode stays to be chosen)."""
@@ -86,6 +89,18 @@ def new_effect(
     return strips.new_effect(
         name=name, type=kind, channel=channel, frame_start=frame_start, **end, **dict(zip(names, inputs, strict=False))
     )
+
+
+def new_strip_modifier(strip: bpy.types.Strip, name: str, kind: str) -> bpy.types.StripModifier:
+    """A modifier on a strip. Blender 5.0 crashes here where the workspace has not chosen a scene for its sequencers."""
+    workspace = bpy.context.workspace
+    if not hasattr(workspace, "sequencer_scene") or workspace.sequencer_scene is not None:
+        return strip.modifiers.new(name, kind)
+    workspace.sequencer_scene = strip.id_data
+    try:
+        return strip.modifiers.new(name, kind)
+    finally:
+        workspace.sequencer_scene = None
 
 
 def animation_curves(block: bpy.types.ID) -> bpy.types.bpy_prop_collection | None:

@@ -36,7 +36,7 @@ def copy_look(source: bpy.types.Strip, target: bpy.types.Strip, *, with_appearan
     copy_settings(source, target, names)
     if with_appearance:
         for modifier in source.modifiers:
-            copy_settings(modifier, target.modifiers.new(modifier.name, modifier.type))
+            copy_settings(modifier, compat.new_strip_modifier(target, modifier.name, modifier.type))
     _copy_animation(source, target, (*names, "modifiers") if with_appearance else names)
 
 

@@ -114,3 +114,6 @@ def _redirect(old: bpy.types.Strip, new: bpy.types.Strip) -> None:
     for owner, name in list(uses_of(old)):
         if owner != new:
             setattr(owner, name, new)
+    # Blender remembers which effects belong to which strip, and removes them with it; from 5.2 on it does not notice
+    # that an input was changed, but that a name was.
+    new.name = new.name

@@ -47,7 +47,8 @@ def differences(before: object, after: object, path: str = "") -> list[str]:
     if isinstance(before, list | tuple) and isinstance(after, list | tuple) and len(before) == len(after):
         pairs = enumerate(zip(before, after, strict=True))
         return [line for place, pair in pairs for line in differences(*pair, f"{path}[{place}]")]
-    return [] if before == after else [f"{path}: {before!r} became {after!r}"]
+    # By their text: what was never written may be not-a-number, which equals nothing.
+    return [] if repr(before) == repr(after) else [f"{path}: {before!r} became {after!r}"]
 
 
 def dump(owner: bpy.types.bpy_struct, depth: int = 5) -> dict[str, object]:
