@@ -1,11 +1,11 @@
 """The whole product as a few calls, for scripts inside Blender and for the bpy module.
 
-    job_dir = api.capture(scene, "job", settings=Settings(prompt="clay"))
+    job_dir = api.capture(scene)
     api.stylise(job_dir)
     strip = api.insert_strip(scene, job_dir)
-    api.deflicker("frames", "steady", guide_dir="render")
 
-Each blocks until it is done; the interface does the same in steps (see `pump.py`).
+These three are the whole way; `redo` and `deflicker` stand beside it. Each blocks until it is done; the interface does
+the same in steps (see `work.py`). docs/pipeline.md tells of them to those who write scripts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from pathlib import Path
 import bpy
 
 from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, Event, JobCancelledError, JobDone, Settings, add_redo
-from .capture import Capture, CaptureStatus
+from . import saved
+from .capture import CaptureStatus
 from .reuse import change_settings, is_unchanged, record_origin
+from .source import Source, chosen_source
+from .source_work import capture_of, check_controls
 from .strip import insert_strip
 from .worker_job import POLL_SECONDS, check_ready, new_session, wait_for_job
 
@@ -26,9 +29,10 @@ __all__ = ["POLL_SECONDS", "capture", "check_ready", "deflicker", "insert_strip"
 
 def capture(
     scene: bpy.types.Scene,
-    job_dir: Path | str,
+    job_dir: Path | str | None = None,
     *,
-    settings: Settings,
+    settings: Settings | None = None,
+    source: Source | None = None,
     frame_start: int | None = None,
     frame_end: int | None = None,
     frame_step: int | None = None,
@@ -40,9 +44,10 @@ def capture(
 
     Args:
         scene: The artist's scene; afterwards it is as it was.
-        job_dir: The job folder.
-        settings: How the shot will be stylised.
-        frame_start: First scene frame; the scene's own by default, as for the next two.
+        job_dir: The job folder; by default the one that the artist chose for the scene.
+        settings: How the shot will be stylised; by default as the artist chose.
+        source: Where the frames come from (see `source.py`); what the artist chose in the scene, by default.
+        frame_start: First scene frame; by default as the artist chose, as for the next two.
         frame_end: Last scene frame.
         frame_step: Stylise every how many-th frame.
         overwrite: Replace a job that the folder already holds.
@@ -50,26 +55,29 @@ def capture(
         on_status: Called after every render. An exception from it cancels the capture.
 
     Raises:
-        CaptureError: The scene or the folder is refused, or a render failed.
+        BadJobError: A choice of the artist's is incomplete, or the add-on that keeps them is not registered.
+        CaptureError: The scene, its source or the folder is refused, or a render failed.
         JobCancelledError: The render was cancelled in Blender.
     """
-    job_dir = Path(job_dir).resolve()
-    start = scene.frame_start if frame_start is None else frame_start
-    end = scene.frame_end if frame_end is None else frame_end
-    step = scene.frame_step if frame_step is None else frame_step
-    frames = range(start, end + 1, max(1, step))
-    if reuse and is_unchanged(scene, job_dir, frames):
+    start, end, step = saved.frame_range(scene)
+    start = start if frame_start is None else frame_start
+    end = end if frame_end is None else frame_end
+    step = step if frame_step is None else frame_step
+    frames = range(start, end + 1, step) if step > 0 else range(0)
+    job_dir = saved.job_folder(scene) if job_dir is None else Path(job_dir).resolve()
+    settings = saved.settings(scene, frames) if settings is None else settings
+    source = chosen_source(scene) if source is None else source
+    check_controls(source, settings)
+    if reuse and is_unchanged(scene, job_dir, frames, source):
         change_settings(job_dir, settings)
         return job_dir
-    capturing = Capture(
-        scene, job_dir, settings=settings, frame_start=start, frame_end=end, frame_step=step, overwrite=overwrite
-    )
+    capturing = capture_of(scene, job_dir, source, frames, settings, overwrite=overwrite)
     for status in capturing.run_blocking():
         if on_status:
             on_status(status)
     if capturing.status.state != "done":
         raise JobCancelledError("the render was cancelled; capture again to render the shot from its start")
-    record_origin(scene, job_dir, frames)
+    record_origin(scene, job_dir, frames, source)
     return job_dir
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES, DEVICES, BadJobError
 from ..protocol.looks import LOOKS
 from .command_log import PROGRAM
+from .source_options import add_source
 
 EXIT_CODES = (
     "exit codes: 0 done, 1 a bug, a disk that cannot be written or a worker that died, 2 bad arguments, scene or job, "
@@ -83,6 +84,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_preview(parser: argparse.ArgumentParser) -> None:
     _add_shot(parser)
     _add_worker(parser)
+    parser.add_argument("--frame", type=int, metavar="N", help="this scene frame (default: the scene's current one)")
     parser.add_argument("--four", action="store_true", help="four frames in a row: also shows how steady they are")
 
 
@@ -93,6 +95,7 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
     add("--scene", metavar="NAME", help="which scene of the file (default: the current one)")
     add("--frames", type=_frame_range, metavar="A-B", help="scene frames (default: the scene's range)")
     add("--step", type=int, metavar="N", help="stylise every N-th frame")
+    add_source(parser)
     add("--look", choices=tuple(LOOKS), help="what is made of the shot; sets what suits it")
     add("--reference", type=_path, metavar="FILE", help="a PNG file whose look is taken over (look image)")
     add("--objects", nargs="+", metavar="NAME", help="the objects to restyle; the rest stays (look fashion)")

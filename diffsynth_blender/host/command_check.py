@@ -11,10 +11,13 @@ import bpy
 from .. import __version__
 from ..client.process import worker_environment
 from ..protocol import DeviceMissingError, DiffSynthError, JobCancelledError, WorkerDiedError
-from .capture_checks import CaptureError, check_scene
+from . import saved
+from .capture_checks import CaptureError
 from .command_log import CommandLog
-from .command_scene import frames_of, scene_of, settings_of
+from .command_scene import scene_of
 from .preferences import worker_python
+from .source import chosen_source
+from .source_work import check_source
 from .worker_job import PACKAGE_ROOT, check_ready
 
 POLL_SECONDS = 0.1
@@ -35,10 +38,11 @@ def _shot(options: argparse.Namespace) -> str:
     """What would be stylised, or why nothing can be."""
     scene = scene_of(options)
     name = repr(scene.name)
+    start, end, step = saved.frame_range(scene)
+    frames = range(start, end + 1, step)
     try:
-        frames = frames_of(options)
-        check_scene(scene, frames)
-        check_ready(settings_of(options), options.worker_python)
+        check_source(scene, chosen_source(scene), frames)
+        check_ready(saved.settings(scene, frames), options.worker_python)
     except (CaptureError, DiffSynthError) as error:
         return f"scene {name} cannot be stylised as it is: {error}"
     return f"scene {name}, frames {frames[0]}-{frames[-1]}, can be stylised"

@@ -7,14 +7,15 @@ JobFailed, once. docs/pipeline.md tells all of it to those who write programs.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
 from typing import IO
 
 from ..protocol import Event, FrameDone, JobDone, JobFailed, JobNote, JobProgress
@@ -60,6 +61,8 @@ class JobStatus:
     """Denoising steps of the job."""
     is_done: bool
     """Whether the last run of the job ended well, and every result is still there."""
+    is_running: bool
+    """Whether a worker of this machine is at the job now."""
 
 
 class CommandLog:
@@ -74,7 +77,7 @@ class CommandLog:
 
     def event(self, event: Event | FileWritten | JobStatus) -> None:
         """Tell of an event of the worker or of ours."""
-        self._write(event)
+        self._write(replace(event, job_id="") if hasattr(event, "job_id") else event)
         if isinstance(event, FrameDone):
             say(f"frame {event.frame}: {event.path}")
         elif isinstance(event, JobNote):
@@ -147,13 +150,21 @@ def progress_text(stage: str, step: int, step_count: int, seconds_left: float | 
 @contextmanager
 def stdout_of_our_own() -> Iterator[IO[bytes]]:
     """The real stdout; whatever else writes there meanwhile, such as Blender's render log, goes to stderr."""
-    sys.stdout.flush()
+    _flush()
     ours = os.dup(1)
     os.dup2(2, 1)
     try:
-        with os.fdopen(os.dup(ours), "wb") as out:
+        # Python's own stream as well: whoever calls from a script may have put another one in its place.
+        with os.fdopen(os.dup(ours), "wb") as out, redirect_stdout(sys.stderr):
             yield out
     finally:
-        sys.stdout.flush()
+        _flush()
         os.dup2(ours, 1)
         os.close(ours)
+
+
+def _flush() -> None:
+    """Have written what Python and Blender still hold back, while it goes where it belongs."""
+    sys.stdout.flush()
+    if os.name == "posix":  # on Windows Blender's C library is not to be had from here: a rest may follow our last line
+        ctypes.CDLL(None).fflush(None)

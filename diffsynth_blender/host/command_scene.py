@@ -11,9 +11,9 @@ from pathlib import Path
 
 import bpy
 
-from ..protocol import BadJobError, Reference, Region, Settings, change_settings
+from ..protocol import Animation, BadJobError, Reference, Region, Settings, change_settings
 from ..protocol.looks import DEFAULT_LOOK, apply_look, check_look
-from . import properties
+from . import properties, saved
 
 _NAMED = ("prompt", "negative_prompt", "seed", "steps", "strength", "guidance_scale", "device")
 """Settings with an option of their own that has their name."""
@@ -34,19 +34,12 @@ def job_folder_of(options: argparse.Namespace) -> Path:
     """The job folder: as given, else the scene's own. Raises BadJobError where neither says."""
     if options.output is not None:
         return options.output
-    scene = scene_of(options)
-    if _saved(scene) is None:
-        raise BadJobError("no job folder is given; write --output DIR")
-    return properties.job_folder(scene).resolve()
+    return saved.job_folder(scene_of(options))
 
 
 def frames_of(options: argparse.Namespace) -> range:
     """The scene frames: as given, else those that the artist chose. Raises BadJobError for a step below 1."""
-    scene = scene_of(options)
-    if _saved(scene) is None:
-        start, end, step = scene.frame_start, scene.frame_end, scene.frame_step
-    else:
-        start, end, step = properties.frame_range(scene)
+    start, end, step = saved.frame_range(scene_of(options))
     start, end = options.frames or (start, end)
     step = step if options.step is None else options.step
     if step < 1:
@@ -56,8 +49,9 @@ def frames_of(options: argparse.Namespace) -> range:
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """How the shot is restyled. Raises BadJobError naming what is missing or cannot be."""
-    chosen = _saved(scene_of(options))
-    settings = properties.incomplete_settings(chosen) if chosen else Settings(prompt="")
+    chosen = saved.choices(scene_of(options))
+    settings = properties.incomplete_settings(chosen, frames_of(options)) if chosen else Settings(prompt="")
+    settings = replace(settings, animation=_not_given(settings.animation, options))
     look = properties.look_name(chosen) if chosen else DEFAULT_LOOK
     if options.reference is not None:
         settings = replace(settings, reference=Reference(str(options.reference)))
@@ -75,12 +69,20 @@ def settings_of(options: argparse.Namespace) -> Settings:
             settings = replace(settings, **{name: value})
     if options.window is not None:
         settings = replace(settings, deflicker=properties.to_deflicker(options.window, settings.deflicker))
-    settings = change_settings(settings, options.changes)
+    # Without regions there is no rest to keep.
+    settings = change_settings(
+        replace(settings, keep_rest=settings.keep_rest and bool(settings.regions)), options.changes
+    )
     if not settings.prompt.strip():
         raise BadJobError("the prompt is empty; give --prompt, or set it in the scene")
     return replace(settings, baseline=settings.baseline or options.baseline)
 
 
-def _saved(scene: bpy.types.Scene) -> bpy.types.PropertyGroup | None:
-    """What the artist chose in the panel; None where the add-on is not registered, as in a plain import."""
-    return getattr(scene, "diffsynth", None)
+def _not_given(animations: tuple[Animation, ...], options: argparse.Namespace) -> tuple[Animation, ...]:
+    """The keyframed settings without those that the command line gives a value of its own."""
+    if options.look is not None:
+        return ()
+    given = {change.partition("=")[0].strip() for change in options.changes}
+    given |= {"guidance_scale"} if options.guidance_scale is not None else set()
+    given |= {"deflicker"} if options.window == 0 else set()
+    return tuple(a for a in animations if not any(f"{a.key}.".startswith(f"{key}.") for key in given))

@@ -10,12 +10,17 @@ from pathlib import Path
 import bpy
 
 from ..protocol import BadJobError, JobCancelledError, load_job
-from . import api, movie, properties
+from . import api, movie, saved
 from .capture import CaptureStatus
 from .child import ChildCapture
 from .command_log import CommandLog, FileWritten
 from .command_scene import frames_of, job_folder_of, scene_of, settings_of
+from .job_folders import preview_folder
+from .source_options import source_of
+from .source_work import source_preparations
 from .strip import find_edit_scene
+
+PREVIEW_FRAMES = 4  # enough to see whether it holds steady
 
 
 def run(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
@@ -38,25 +43,46 @@ def stylise_rendered(scene: bpy.types.Scene, log: CommandLog) -> None:
 
     Raises CaptureError or DiffSynthError saying why it did not end well.
     """
-    settings, job_dir = properties.to_settings(scene.diffsynth), properties.job_folder(scene).resolve()
-    start, end, step = properties.frame_range(scene)
+    start, end, step = saved.frame_range(scene)
+    frames = range(start, end + 1, step)
+    settings, job_dir = saved.settings(scene, frames), saved.job_folder(scene)
     api.check_ready(settings)
-    capture = ChildCapture(scene, job_dir, range(start, end + 1, step), settings)
-    shown = 0
-    while capture.tick().state == "running":
-        status = capture.status
-        if status.renders_done > shown:
-            shown = status.renders_done
-            log.rendered(shown, status.render_count, status.frame)
-        time.sleep(api.POLL_SECONDS)
+    for begin in source_preparations(scene, job_dir, frames, settings):
+        _wait(begin(), log)
     api.stylise(job_dir, on_event=log.event)
     api.insert_strip(scene, job_dir)
     _save(job_dir / _file_name(scene), log)
 
 
 def export_job(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
-    """Render source frames and exact passes, unless the folder holds this very shot already."""
-    scene, job_dir, frames = scene_of(options), job_folder_of(options), frames_of(options)
+    """Bring source frames and exact passes into the job folder, unless it holds this very shot already."""
+    job_dir = job_folder_of(options)
+    _capture(options, job_dir, frames_of(options), log, cancelled)
+    return job_dir
+
+
+def preview(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
+    """Stylise one frame of the shot, or four in a row, in a folder of their own; strips and file stay as they are."""
+    api.check_ready(settings_of(options), options.worker_python)
+    job_dir = options.output or preview_folder(job_folder_of(options))
+    _capture(options, job_dir, _preview_frames(options), log, cancelled)
+    _stylise(options, job_dir, log, cancelled)
+    return job_dir
+
+
+def _preview_frames(options: argparse.Namespace) -> range:
+    """Those of the shot's frames that begin with the one asked for, as far as the shot has so many after it."""
+    frames, count = frames_of(options), PREVIEW_FRAMES if options.four else 1
+    wanted = scene_of(options).frame_current if options.frame is None else options.frame
+    before = sum(frame < wanted for frame in frames)
+    first = max(0, min(before, len(frames) - count))
+    return frames[first : first + count]
+
+
+def _capture(
+    options: argparse.Namespace, job_dir: Path, frames: range, log: CommandLog, cancelled: threading.Event
+) -> None:
+    scene = scene_of(options)
     rendered = False
 
     def show(status: CaptureStatus) -> None:
@@ -70,6 +96,7 @@ def export_job(options: argparse.Namespace, log: CommandLog, cancelled: threadin
         scene,
         job_dir,
         settings=settings_of(options),
+        source=source_of(options, scene),
         frame_start=frames.start,
         frame_end=frames.stop - 1,
         frame_step=frames.step,
@@ -78,12 +105,16 @@ def export_job(options: argparse.Namespace, log: CommandLog, cancelled: threadin
         on_status=show,
     )
     log.note("rendered" if rendered else f"{job_dir} already holds these frames: nothing is rendered again")
-    return job_dir
 
 
-def preview(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
-    """Stylise a frame, or four in a row, in a folder of their own."""
-    raise BadJobError("preview")
+def _wait(capture: ChildCapture, log: CommandLog) -> None:
+    """Wait for what another Blender renders."""
+    shown = 0
+    while (status := capture.tick()).state == "running":
+        if status.renders_done > shown:
+            shown = status.renders_done
+            log.rendered(shown, status.render_count, status.frame)
+        time.sleep(api.POLL_SECONDS)
 
 
 def _stylise(options: argparse.Namespace, job_dir: Path, log: CommandLog, cancelled: threading.Event) -> None:

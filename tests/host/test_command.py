@@ -216,3 +216,37 @@ def test_scene_that_is_not_shown(shot, tmp_path):
     for frame in (4, 5, 6):
         pictures = [read_png(tmp_path / name / "source" / f"{frame:04d}.png") for name in ("shown", "hidden")]
         np.testing.assert_array_equal(*pictures)
+
+
+def test_preview(shot, registered, tmp_path, capfd):
+    """One frame, or four that begin with it, in a folder beside the job's; the open file stays as it is."""
+    chosen = bpy.context.scene.diffsynth
+    chosen.prompt, chosen.output_folder = "clay", str(tmp_path / "jobs")
+    shot.frame_end = 9
+    preview = tmp_path / "jobs" / "Scene Preview"
+    shot.frame_set(5)
+    assert command.run(["preview"]) == 0, capfd.readouterr().err
+    assert load_job(preview).shot.frames == (5,) and output_path(preview, 5).is_file()
+    assert command.run(["preview", "--frame", "8", "--four", "--seed", "3"]) == 0
+    assert load_job(preview).shot.frames == (6, 7, 8, 9)
+    assert load_job(preview).settings.seed == 3
+    assert strip.find_edit_scene(shot) is None and sorted(path.name for path in (tmp_path / "jobs").iterdir()) == [
+        "Scene Preview"
+    ]
+
+
+def test_a_flag_overrides_a_key_frame(shot, registered, tmp_path):
+    """What the artist keyframed is computed as such; a value on the command line holds for all frames."""
+    scene = bpy.context.scene
+    scene.diffsynth.prompt = "clay"
+    for frame, value in ((4, 2.0), (6, 4.0)):
+        scene.diffsynth.guidance_scale = value
+        scene.diffsynth.keyframe_insert("guidance_scale", frame=frame)
+    job_dir = tmp_path / "job"
+    arguments = ["export-job", "--output", str(job_dir)]
+    assert command.run(arguments) == 0
+    assert [animation.key for animation in load_job(job_dir).settings.animation] == ["guidance_scale"]
+    for given in (["--guidance", "3"], ["--set", "guidance_scale=3"]):
+        assert command.run([*arguments, *given]) == 0
+        settings = load_job(job_dir).settings
+        assert (settings.guidance_scale, settings.animation) == (3.0, ())
