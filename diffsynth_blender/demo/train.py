@@ -1,12 +1,14 @@
 """Train the demo model: `python -m diffsynth_blender.demo.train --data build/dataset --output FOLDER --minutes 150`.
 
-Stages, each resumable on its own, in any order or side by side: the decoder, the diffusion model; then the export of
-what is there. `python -m diffsynth_blender.demo.dataset` renders the data first.
+Stages, each resumable on its own: the decoder, the diffusion model, the export of what is there, the tiny autoencoder
+of the exported model. On whatever there is, a graphics card or processor cores. With `--blender` the scenes that are
+missing are rendered first, in that Python; without it they must be there, as scene files or as packs (train_pack.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,15 @@ from transformers import CLIPTokenizer
 
 from .train_captions import make_tokenizer
 from .train_checkpoint import load_checkpoint
-from .train_data import SceneStore
 from .train_decoder import to_tensor, train_decoder
 from .train_diffusion import DemoModel, train_diffusion
 from .train_encoder import measure_spread, set_decoder, set_encoder
 from .train_export import export
 from .train_model import make_vae
+from .train_store import SceneStore
+from .train_tiny import SAMPLES, agreement, export_tiny, train_tiny
 
-STAGES = {"decoder": 0.3, "diffusion": 0.7}
+STAGES = {"decoder": 0.25, "diffusion": 0.65, "export": 0.0, "tiny": 0.1}
 """Share of the time each stage gets when all are run."""
 TOKENIZER = "tokenizer"
 
@@ -32,33 +35,63 @@ def main() -> None:
     """Parse the command line and run the stages asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("build/dataset"), help="scenes rendered by demo.dataset")
+    parser.add_argument("--blender", default="", help="a Python with bpy, to render the scenes that are missing")
+    parser.add_argument("--scenes", type=int, default=520, help="how many scenes to render")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "model", help="model folder")
     parser.add_argument("--training", type=Path, default=Path("build/training"), help="checkpoints and logs")
     parser.add_argument("--minutes", type=float, default=150.0, help="wall clock of the stages that are run")
-    parser.add_argument("--stage", default="all", choices=["all", *STAGES, "export"])
+    parser.add_argument("--stage", default="all", choices=["all", *STAGES])
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="crops that the tiny autoencoder learns from")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
+    if arguments.blender:
+        render_scenes(arguments.blender, arguments.data, arguments.scenes)
     store = SceneStore(arguments.data)
+    if not store.training:
+        raise FileNotFoundError(f"{arguments.data}: no scenes to train on; render them with demo.dataset")
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if arguments.device == "auto" else arguments.device
+    device = torch.device(name)
+    if name == "cpu":
+        torch.set_num_threads(1)
+    torch.manual_seed(0)
     for stage in STAGES if arguments.stage == "all" else [arguments.stage]:
         minutes = arguments.minutes * (STAGES[stage] if arguments.stage == "all" else 1.0)
-        run_stage(stage, store, arguments.training, minutes=minutes)
-    if arguments.stage in ("all", "export"):
-        export_trained(store, arguments.training, arguments.output)
+        if stage == "tiny":
+            add_tiny(store, arguments.training, arguments.output, minutes, device, arguments.samples)
+        elif stage == "export":
+            export_trained(store, arguments.training, arguments.output)
+        else:
+            run_stage(stage, store, arguments.training, minutes=minutes, device=device)
 
 
-def run_stage(stage: str, store: SceneStore, training: Path, *, minutes: float) -> None:
-    """Run one stage for `minutes`, or go on with it."""
+def render_scenes(python: str, data: Path, count: int) -> None:
+    """Render the scenes that are missing in a Python that has Blender."""
+    module = "diffsynth_blender.demo.dataset"
+    subprocess.run([python, "-m", module, "--output", str(data), "--scenes", str(count)], check=True)
+
+
+def run_stage(stage: str, store: SceneStore, training: Path, *, minutes: float, device: torch.device) -> None:
+    """Train the decoder or the diffusion model for `minutes`, or go on with it."""
     spread = latent_spread(store, training)
     if stage == "decoder":
-        train_decoder(trained_vae(store, training), spread, store, training, minutes=minutes)
-    elif stage == "diffusion":
+        train_decoder(trained_vae(store, training), spread, store, training, minutes=minutes, device=device)
+    else:
         tokenizer = trained_tokenizer(store, training)
-        train_diffusion(DemoModel(tokenizer), spread, tokenizer, store, training, minutes=minutes)
+        train_diffusion(DemoModel(tokenizer), spread, tokenizer, store, training, minutes=minutes, device=device)
+
+
+def add_tiny(
+    store: SceneStore, training: Path, output: Path, minutes: float, device: torch.device, samples: int
+) -> None:
+    """Give the exported model its tiny autoencoder, or go on training it."""
+    teacher = AutoencoderKL.from_pretrained(output / "vae", torch_dtype=torch.float32).eval()
+    tiny = train_tiny(teacher, store, training, minutes=minutes, device=device, sample_count=samples)
+    print(f"the tiny autoencoder agrees with the other to {agreement(tiny, teacher, store):.1f} dB", flush=True)
+    export_tiny(tiny, output)
 
 
 def latent_spread(store: SceneStore, training: Path) -> np.ndarray:
-    """Standard deviation of the encoder's coefficients, measured once: both stages rely on exactly these latents."""
+    """Standard deviation of the encoder's coefficients, measured once: all stages rely on exactly these latents."""
     path = training / "spread.npy"
     if not path.is_file():
         chosen = store.training[:: max(len(store.training) // 64, 1)]
@@ -76,7 +109,7 @@ def trained_vae(store: SceneStore, training: Path) -> AutoencoderKL:
     set_decoder(vae, spread)
     state = load_checkpoint(training / "decoder.pt")
     if state is not None:
-        vae.decoder.load_state_dict(state["decoder"])
+        vae.decoder.load_state_dict(state["model"])
     return vae.eval()
 
 

@@ -1,4 +1,4 @@
-"""Training scenes: what `dataset.py` rendered, read into memory and cut into pictures and controls.
+"""Training scenes: what `dataset.py` rendered, one file a scene.
 
 This file knows numpy and the layout of a scene file; it knows neither Blender nor torch.
 A scene file `NNNNN.npz` holds, at 256x256: one uint8 sRGB picture per look, `depth` (float16, 1/z, 0 = background),
@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 
 LOOKS = ("realistic", "clay", "gold", "toon", "watercolour")
-HELD_OUT_COUNT = 10
-"""Scenes 0 to 9 are never trained on: the contact sheets and the numbers in the model card come from them."""
 
 _SCENE_NAME = re.compile(r"^(\d{5})\.npz$")
 
@@ -66,24 +64,3 @@ def load_scene(path: Path) -> Scene:
             normal=arrays["normal"],
             words=str(arrays["caption_words"]),
         )
-
-
-class SceneStore:
-    """All scenes of a folder in memory (about 1.3 MB each); the folder may still be growing."""
-
-    def __init__(self, folder: Path, *, held_out_only: bool = False) -> None:
-        """Remember the folder and read what is there."""
-        self._pattern = "0000[0-9].npz" if held_out_only else "[0-9][0-9][0-9][0-9][0-9].npz"
-        self._folder = folder
-        self._known: dict[str, Scene] = {}
-        self.training: list[Scene] = []
-        self.held_out: list[Scene] = []
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Read scene files that appeared since the last call."""
-        for path in sorted(self._folder.glob(self._pattern)):
-            if path.name in self._known:
-                continue
-            scene = self._known[path.name] = load_scene(path)
-            (self.held_out if scene.index < HELD_OUT_COUNT else self.training).append(scene)

@@ -5,29 +5,24 @@ The encoder is not trained (train_encoder.py), so latents never move and the dif
 
 from __future__ import annotations
 
-import math
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch import nn
 from torch.nn import functional
 
-from .train_checkpoint import (
-    CHECKPOINT_SECONDS,
-    TrainingClock,
-    append_log,
-    cosine_rate,
-    load_checkpoint,
-    save_checkpoint,
-)
-from .train_data import LOOKS, SceneStore
+from .train_ahead import Ahead
+from .train_data import LOOKS
 from .train_encoder import block_latents
-from .train_parallel import ReplicaPool
+from .train_loop import Plan, Training
 from .train_procedural import draw_picture
+from .train_store import SceneStore
 
+CPU = torch.device("cpu")
+BATCHES = {"cpu": (4, 1, 0), "cuda": (64, 8, 2)}
+"""On a kind of device: crops per step, threads that draw them, batches each of those has ready."""
 CHROMA_WEIGHT = 6.0
 """Of the colour difference at a quarter of the size."""
 PERMUTED_SHARE = 0.3
@@ -82,17 +77,6 @@ def draw_batch(
     return batch
 
 
-@torch.no_grad()
-def held_out_psnr(vae: AutoencoderKL, store: SceneStore) -> float:
-    """Mean PSNR in dB of encode-decode over every look of the held-out scenes."""
-    values = []
-    for scene in store.held_out:
-        pictures = to_tensor(np.stack([scene.looks[look] for look in LOOKS]))
-        decoded = vae.decode(vae.encode(pictures).latent_dist.mode()).sample.clamp(-1, 1)
-        values += [-10 * math.log10(float(((decoded[i] - pictures[i]) / 2).square().mean())) for i in range(len(LOOKS))]
-    return float(np.mean(values))
-
-
 def train_decoder(
     vae: AutoencoderKL,
     spread: np.ndarray,
@@ -100,67 +84,33 @@ def train_decoder(
     folder: Path,
     *,
     minutes: float,
+    device: torch.device = CPU,
     peak_rate: float = 1.2e-3,
-    batch_size: int = 4,
     crop: int = 128,
     procedural_share: float = 0.1,
-    thread_count: int = 1,
     seed: int = 0,
 ) -> None:
-    """Train the decoder for `minutes` of wall clock with `batch_size` crops per thread, resuming from `decoder.pt`.
+    """Train the decoder for `minutes` of wall clock, resuming from `decoder.pt` in `folder`."""
+    vae.requires_grad_(False).eval().to(device)
+    training = Training(vae.decoder.requires_grad_(True), Plan("decoder", folder, minutes, peak_rate, seed=seed))
+    batch_size, drawers, ahead = BATCHES[device.type]
 
-    Writes `log_decoder.csv` beside it.
-    """
-    path = folder / "decoder.pt"
-    vae.requires_grad_(False).eval()
-    decoder = vae.decoder.requires_grad_(True)
-    parameters = list(decoder.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=peak_rate, betas=(0.9, 0.99), weight_decay=1e-4)
-    step, spent = 0, 0.0
-    state = load_checkpoint(path)
-    if state is not None:
-        decoder.load_state_dict(state["decoder"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["spent"]
-    clock = TrainingClock(minutes=minutes, spent_seconds=spent)
-    rngs = [np.random.default_rng((seed, step, thread)) for thread in range(thread_count)]
-    torch.manual_seed(seed + step)
-    pool = ReplicaPool(decoder, thread_count=thread_count)
+    def drawer(number: int) -> Callable[[], np.ndarray]:
+        rng = np.random.default_rng((seed, training.step, number))
+        return lambda: draw_batch(store, rng, batch_size=batch_size, crop=crop, procedural_share=procedural_share)
 
-    def loss_of(replica: nn.Module, thread: int) -> torch.Tensor:
-        crops = draw_batch(store, rngs[thread], batch_size=batch_size, crop=crop, procedural_share=procedural_share)
-        pictures = to_tensor(crops)
+    batches = Ahead([drawer(number) for number in range(drawers)], depth=ahead)
+
+    def gradients(progress: float) -> float:
+        pictures = to_tensor(batches.next()).to(device)
         latents = block_latents(pictures, spread)
-        latents = latents + torch.randn_like(latents) * LATENT_NOISE * torch.rand(batch_size, 1, 1, 1)
-        with torch.autocast("cpu", torch.bfloat16):
-            return picture_loss(replica(latents).float(), pictures)
+        shares = torch.rand(batch_size, 1, 1, 1, device=device)
+        latents = latents + torch.randn_like(latents) * LATENT_NOISE * shares
+        with torch.autocast(device.type, torch.bfloat16):
+            painted = vae.decoder(latents)
+        loss = picture_loss(painted.float(), pictures)
+        loss.backward()
+        return float(loss.detach())
 
-    def save() -> None:
-        state = {"decoder": decoder.state_dict(), "optimizer": optimizer.state_dict()}
-        save_checkpoint(path, {**state, "step": step, "spent": clock.spent_seconds})
-
-    saved = time.monotonic()
-    running: list[float] = []
-    while clock.progress < 1.0:
-        rate = cosine_rate(clock.progress, step=step, peak=peak_rate, warmup_steps=100)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        running.append(pool.accumulate(loss_of))
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        step += 1
-        if step % 50 == 0:
-            row = {
-                "step": step,
-                "minutes": round(clock.spent_seconds / 60, 2),
-                "loss": round(float(np.mean(running)), 5),
-                "rate": f"{rate:.2e}",
-                "psnr": round(held_out_psnr(vae, store), 2) if step % 500 == 0 else "",
-            }
-            running.clear()
-            append_log(folder / "log_decoder.csv", row)
-            print(row, flush=True)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            save()
-            saved = time.monotonic()
-    save()
+    training.run(gradients)
+    vae.to(CPU)

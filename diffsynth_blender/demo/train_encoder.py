@@ -172,7 +172,7 @@ def _keep_rows(conv: nn.Conv2d, count: int, entries: dict[tuple[int, int, int, i
 
 def block_latents(pictures: torch.Tensor, spread: np.ndarray) -> torch.Tensor:
     """What the encoder computes, directly: (B, 3, H, W) in [-1, 1] → (B, channels, H / 8, W / 8)."""
-    functionals = torch.from_numpy(block_functionals(spread)).permute(0, 3, 1, 2).float()
+    functionals = torch.from_numpy(block_functionals(spread)).permute(0, 3, 1, 2).float().to(pictures.device)
     return nn.functional.conv2d(pictures, functionals, stride=8)
 
 

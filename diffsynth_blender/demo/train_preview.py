@@ -21,7 +21,8 @@ from ..diffusion.noise import fixed_noise
 from ..diffusion.prompt import encode_prompts
 from ..diffusion.sampler import Sampler
 from ..models.checkpoint import Checkpoint, CheckpointRequest, load_checkpoint
-from .train_data import LOOKS, Scene, SceneStore
+from .train_data import LOOKS, Scene
+from .train_store import SceneStore
 
 PROMPTS = {
     "realistic": "a realistic photo",

@@ -1,4 +1,4 @@
-"""Give a demo model its tiny autoencoder: `python -m diffsynth_blender.demo.train_tiny --minutes 18`.
+"""Last stage of training: the tiny autoencoder of a finished model.
 
 The deflickering inside the denoising loop decodes and encodes every frame at every step it works at; there a decoder
 of a sixth of the cost does. It learns to paint what the model's own decoder paints of the same latents: of pictures, of
@@ -8,9 +8,7 @@ see train_tiny_encoder.py. Resumable: samples and weights are kept in the traini
 
 from __future__ import annotations
 
-import argparse
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +18,11 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 
 from ..diffusion.lean_tiny_vae import half_size_kernel
 from ..diffusion.lean_vae import lean_vae
-from .train_checkpoint import (
-    CHECKPOINT_SECONDS,
-    TrainingClock,
-    append_log,
-    cosine_rate,
-    load_checkpoint,
-    save_checkpoint,
-)
-from .train_data import LOOKS, SceneStore
-from .train_decoder import draw_batch, picture_loss, to_tensor
+from .train_checkpoint import save_checkpoint
+from .train_data import LOOKS
+from .train_decoder import CPU, draw_batch, picture_loss, to_tensor
+from .train_loop import Plan, Training
+from .train_store import SceneStore
 from .train_tiny_encoder import LATENT_SCALE, encoder_width, read_functionals, set_tiny_encoder
 
 WIDTH = 24
@@ -74,18 +67,18 @@ def make_tiny_vae(functionals: np.ndarray) -> AutoencoderTiny:
 @torch.inference_mode()
 def draw_samples(teacher: AutoencoderKL, store: SceneStore, *, count: int, seed: int) -> Samples:
     """Latents of crops of the training scenes and what the teacher paints of them."""
-    lean, rng = lean_vae(teacher), np.random.default_rng(seed)
+    lean, rng, device = lean_vae(teacher), np.random.default_rng(seed), teacher.device
     randoms = torch.Generator().manual_seed(seed)
     latents, pictures = [], []
     for first in range(0, count, BATCH):
         size = min(BATCH, count - first)
         crops = to_tensor(draw_batch(store, rng, batch_size=2 * size, crop=CROP, procedural_share=0.1))
-        one, other = lean.encode(crops).latent_dist.mode().split(size)
+        one, other = lean.encode(crops.to(device)).latent_dist.mode().cpu().split(size)
         share = torch.rand(size, 1, 1, 1, generator=randoms)
         share = torch.where(torch.rand(size, 1, 1, 1, generator=randoms) < MIXED_SHARE, share, 0.0)
         noise = torch.randn(one.shape, generator=randoms) * torch.rand(size, 1, 1, 1, generator=randoms) * NOISE
         latents.append((torch.lerp(one, other, share) + noise).half())
-        painted = lean.decode(latents[-1].float()).sample
+        painted = lean.decode(latents[-1].to(device).float()).sample.cpu()
         pictures.append(((painted.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))
     return Samples(torch.cat(latents), torch.cat(pictures))
 
@@ -118,74 +111,32 @@ def train_tiny(
     folder: Path,
     *,
     minutes: float,
+    device: torch.device = CPU,
     sample_count: int = SAMPLES,
     seed: int = 0,
 ) -> AutoencoderTiny:
-    """Train for `minutes` of wall clock, the drawing of samples not counted, or go on with it; `tiny.pt` is resumed."""
+    """Train for `minutes` of wall clock, the drawing of samples not counted, or go on with it: `tiny.pt`."""
     torch.manual_seed(seed)
-    vae = make_tiny_vae(read_functionals(teacher)).to(memory_format=torch.channels_last)
-    path, drawn = folder / "tiny.pt", folder / "tiny_samples.pt"
+    vae = make_tiny_vae(read_functionals(teacher)).to(device, memory_format=torch.channels_last)
+    drawn = folder / "tiny_samples.pt"
     if not drawn.is_file():
-        save_checkpoint(drawn, vars(draw_samples(teacher, store, count=sample_count, seed=seed)))
+        save_checkpoint(drawn, vars(draw_samples(teacher.to(device), store, count=sample_count, seed=seed)))
+        teacher.to(CPU)
     samples = Samples(**torch.load(drawn, weights_only=True))
-    decoder = vae.decoder
-    optimizer = torch.optim.Adam(decoder.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99))
-    step, spent = 0, 0.0
-    state = load_checkpoint(path)
-    if state is not None:
-        decoder.load_state_dict(state["decoder"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["spent"]
-    clock = TrainingClock(minutes=minutes, spent_seconds=spent)
-    rng = np.random.default_rng((seed, step))
+    training = Training(vae.decoder, Plan("tiny", folder, minutes, PEAK_RATE, log_every=100, seed=seed))
+    rng = np.random.default_rng((seed, training.step))
 
-    def save() -> None:
-        state = {"decoder": decoder.state_dict(), "optimizer": optimizer.state_dict()}
-        save_checkpoint(path, {**state, "step": step, "spent": clock.spent_seconds})
-
-    saved, running = time.monotonic(), []
-    while clock.progress < 1.0:
-        rate = cosine_rate(clock.progress, step=step, peak=PEAK_RATE, warmup_steps=50)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    def gradients(progress: float) -> float:
         chosen = torch.from_numpy(rng.integers(0, len(samples.latents), BATCH))
-        target = samples.pictures[chosen].float() / 127.5 - 1
-        with torch.autocast("cpu", torch.bfloat16):
-            painted = decode_lean(vae, samples.latents[chosen].float())
+        target = samples.pictures[chosen].to(device).float() / 127.5 - 1
+        with torch.autocast(device.type, torch.bfloat16):
+            painted = decode_lean(vae, samples.latents[chosen].to(device).float())
         loss = picture_loss(painted.float(), target)
-        optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        optimizer.step()
-        running.append(float(loss.detach()))
-        step += 1
-        if step % 100 == 0:
-            minutes_spent = round(clock.spent_seconds / 60, 2)
-            row = {"step": step, "minutes": minutes_spent, "loss": round(float(np.mean(running)), 5)}
-            running.clear()
-            append_log(folder / "log_tiny.csv", row)
-            print(row, flush=True)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            save()
-            saved = time.monotonic()
-    save()
-    return vae.eval()
+        return float(loss.detach())
 
-
-def main() -> None:
-    """Parse the command line, train, and put the result into the model's folder."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("build/dataset"), help="scenes rendered by demo.dataset")
-    parser.add_argument("--model", type=Path, default=Path(__file__).parent / "model", help="model folder")
-    parser.add_argument("--training", type=Path, default=Path("build/training"), help="checkpoints and logs")
-    parser.add_argument("--minutes", type=float, default=15.0, help="wall clock of the training")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    store = SceneStore(arguments.data)
-    teacher = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32).eval()
-    tiny = train_tiny(teacher, store, arguments.training, minutes=arguments.minutes)
-    print(f"agrees with the model's own decoder to {agreement(tiny, teacher, store):.1f} dB", flush=True)
-    export_tiny(tiny, arguments.model)
+    training.run(gradients)
+    return vae.to(CPU).eval()
 
 
 def export_tiny(tiny: AutoencoderTiny, model: Path) -> None:
@@ -194,7 +145,3 @@ def export_tiny(tiny: AutoencoderTiny, model: Path) -> None:
     tiny.to(torch.float16).save_pretrained(folder)
     for file in folder.glob("*.safetensors"):
         file.chmod(0o644)  # safetensors writes files that only their owner can read
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,103 @@
+"""What the diffusion stage learns from: batches of latents, captions and controls, drawn at random."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import CLIPTokenizer
+
+from .train_captions import caption
+from .train_data import LOOKS, Scene
+from .train_decoder import to_tensor
+from .train_encoder import block_latents
+from .train_store import SceneStore
+
+CONTROL_SHARES = ((True, True, 0.64), (True, False, 0.16), (False, True, 0.16), (False, False, 0.04))
+"""Depth used, normal used, share of batches: each ControlNet must also work alone."""
+
+
+class LatentCache:
+    """Latents of every look of every scene, scaled; grows with the store."""
+
+    def __init__(self, spread: np.ndarray) -> None:
+        """Start empty; `spread` is the encoder's."""
+        self._spread = spread
+        self._latents: dict[int, torch.Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, scene: Scene) -> torch.Tensor:
+        """Latents (looks, C, h, w) of a scene in the order of LOOKS, half precision."""
+        if scene.index not in self._latents:
+            pictures = to_tensor(np.stack([scene.looks[look] for look in LOOKS]))
+            self._latents[scene.index] = block_latents(pictures, self._spread).half()
+        return self._latents[scene.index]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training samples of one thread."""
+
+    latents: torch.Tensor
+    """Of the wanted look, (B, C, h, w)."""
+    sources: torch.Tensor
+    """Of the realistic look of the same scenes, (B, C, h, w)."""
+    tokens: torch.Tensor
+    """Token ids of the captions, (B, L)."""
+    depth: torch.Tensor
+    """Depth control, (B, 3, H, W), [0, 1]."""
+    normal: torch.Tensor
+    """Normal control, (B, 3, H, W), [0, 1]."""
+    use_depth: bool
+    use_normal: bool
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        tensors = (self.latents, self.sources, self.tokens, self.depth, self.normal)
+        return Batch(*(tensor.to(device) for tensor in tensors), self.use_depth, self.use_normal)
+
+
+class BatchMaker:
+    """Draws training batches for one thread."""
+
+    def __init__(self, store: SceneStore, cache: LatentCache, tokenizer: CLIPTokenizer, *, seed: int) -> None:
+        """Each thread has its own random numbers."""
+        self._store, self._cache, self._tokenizer = store, cache, tokenizer
+        self._rng = np.random.default_rng(seed)
+        self._words = random.Random(seed)
+
+    def draw(self, size: int, crop: int) -> Batch:
+        """Draw `size` crops of `crop` latents a side."""
+        latents, sources, captions, depths, normals = [], [], [], [], []
+        for _ in range(size):
+            scene = self._store.training[self._rng.integers(len(self._store.training))]
+            look = int(self._rng.integers(len(LOOKS)))
+            of_looks = self._cache(scene)
+            row, column = self._rng.integers(0, np.array(of_looks.shape[-2:]) - crop + 1)
+            window = (..., slice(row, row + crop), slice(column, column + crop))
+            latents.append(of_looks[look][window].float())
+            sources.append(of_looks[LOOKS.index("realistic")][window].float())
+            captions.append(caption(LOOKS[look], scene.words, self._words))
+            depth, normal = self._controls(scene, 8 * row, 8 * column, 8 * crop)
+            depths.append(depth)
+            normals.append(normal)
+        tokens = self._tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        choice = self._rng.choice(len(CONTROL_SHARES), p=[share for *_, share in CONTROL_SHARES])
+        use_depth, use_normal, _ = CONTROL_SHARES[choice]
+        depth, normal = (torch.from_numpy(np.stack(group)) for group in (depths, normals))
+        return Batch(torch.stack(latents), torch.stack(sources), tokens, depth, normal, use_depth, use_normal)
+
+    def _controls(self, scene: Scene, row: int, column: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Depth and normal control of a crop, float32 in [0, 1], shape (3, size, size) each.
+
+        The range of the depth varies at random: at run time it is that of a whole clip, not of the one frame.
+        """
+        crop = slice(row, row + size), slice(column, column + size)
+        depth = scene.depth[crop].astype(np.float32)
+        foreground = depth > 0.0
+        low, high = self._rng.uniform(-0.15, 0.1), self._rng.uniform(0.85, 1.3)
+        depth = np.where(foreground, np.clip((depth - low) / (high - low), 0.0, 1.0), 0.0)
+        normal = scene.normal[crop].transpose(2, 0, 1).astype(np.float32) / 255.0
+        return np.repeat(depth[None], 3, axis=0), normal

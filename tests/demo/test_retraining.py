@@ -1,0 +1,112 @@
+"""From scenes to a model folder and a contact sheet by the commands of the model card, seconds instead of hours."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffsynth_blender.demo.train_ahead import Ahead
+from diffsynth_blender.demo.train_data import LOOKS, load_scene
+from diffsynth_blender.demo.train_pack import write_packs
+from diffsynth_blender.demo.train_procedural import draw_picture
+from diffsynth_blender.demo.train_store import SceneStore
+
+SIZE = 256
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
+
+def draw_scenes(folder: Path, numbers: Iterable[int], *, size: int = SIZE) -> list[Path]:
+    """Scene files as demo.dataset writes them, of drawn shapes."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{number:05d}.npz" for number in numbers]
+    for path in paths:
+        looks = {look: draw_picture(rng, size=size) for look in LOOKS}
+        depth = rng.random((size, size)).astype(np.float16)
+        np.savez(path, **looks, depth=depth, normal=draw_picture(rng, size=size), caption_words="cubes on sand")
+    return paths
+
+
+def run(module: str, *arguments: str) -> str:
+    """What a command of the demo prints."""
+    command = [sys.executable, "-m", f"diffsynth_blender.demo.{module}", *arguments]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with packed scenes in `packs`, checkpoints in `training` and the model made of them in `model`."""
+    folder = tmp_path_factory.mktemp("retraining")
+    write_packs(draw_scenes(folder / "scenes", (0, 10, 11, 12)), folder / "packs")
+    train(folder)
+    return folder
+
+
+def train(folder: Path, *arguments: str) -> None:
+    """The one command, with three seconds of training in all where the model card has hours."""
+    paths = ("--data", folder / "packs", "--training", folder / "training", "--output", folder / "model")
+    run("train", *map(str, paths), "--minutes", "0.1", "--device", "cpu", "--samples", "16", *arguments)
+
+
+def test_one_command_makes_a_model_that_paints(trained: Path) -> None:
+    """Scenes become a whole model folder, its tiny autoencoder included, and the folder a contact sheet."""
+    parts = {path.parent.name for path in (trained / "model").rglob("*.safetensors")}
+    assert parts == {"vae", "vae_tiny", "unet", "text_encoder", "controlnet_depth", "controlnet_normal"}
+    sheet = trained / "sheet.png"
+    options = ("--scenes", "0", "--strengths", "0.5", "--steps", "2")
+    run("train_preview", "--data", str(trained / "packs"), "--model", str(trained / "model"),
+        "--output", str(sheet), *options)  # fmt: skip
+    assert Image.open(sheet).size == ((4 + len(LOOKS)) * SIZE, SIZE)
+
+
+def test_training_goes_on_where_it_stopped(trained: Path) -> None:
+    """A stage that is run again goes on from its checkpoint, and the others stay as they are."""
+
+    def steps() -> dict[str, int]:
+        paths = (trained / "training").glob("*.pt")
+        return {path.stem: torch.load(path)["step"] for path in paths if path.stem != "tiny_samples"}
+
+    before = steps()
+    assert set(before) == {"decoder", "diffusion", "tiny"} and min(before.values()) > 0
+    train(trained, "--stage", "tiny")
+    assert steps() == {**before, "tiny": steps()["tiny"]} and steps()["tiny"] > before["tiny"]
+
+
+def test_packs_hold_the_scenes_bit_for_bit(tmp_path: Path) -> None:
+    """What is read from packs is what is in the scene files; the held-out scenes are kept apart in both."""
+    paths = draw_scenes(tmp_path / "scenes", range(12), size=16)
+    write_packs(paths, tmp_path / "packs")
+    packed, single = SceneStore(tmp_path / "packs"), SceneStore(tmp_path / "scenes")
+    assert [len(packed.held_out), len(packed.training)] == [len(single.held_out), len(single.training)] == [10, 2]
+    for mapped, path in zip((*packed.held_out, *packed.training), paths, strict=True):
+        scene = load_scene(path)
+        assert (mapped.index, mapped.words) == (scene.index, scene.words)
+        for one, other in ((mapped.depth, scene.depth), (mapped.normal, scene.normal),
+                           *((mapped.looks[look], scene.looks[look]) for look in LOOKS)):  # fmt: skip
+            assert one.dtype == other.dtype and np.array_equal(one, other)
+
+
+def test_a_file_that_is_no_pack_is_refused(tmp_path: Path) -> None:
+    """An array of another kind is named, with what to do."""
+    np.save(tmp_path / "pack-000.npy", np.zeros((1, 4, 4, 3), np.uint8))
+    (tmp_path / "pack-000.json").write_text('[{"index": 10, "words": ""}]')
+    with pytest.raises(ValueError, match="not a pack; run demo"):
+        SceneStore(tmp_path)
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_batches_drawn_ahead_come_in_order_and_fit_what_is_asked_for(depth: int) -> None:
+    """Results alternate between the drawers and never belong to arguments that have changed since."""
+    ahead = Ahead([lambda size: ("a", size), lambda size: ("b", size)], depth=depth)
+    drawn = [ahead.next(8) for _ in range(4)] + [ahead.next(2) for _ in range(2)]
+    assert [size for _, size in drawn] == [8, 8, 8, 8, 2, 2]
+    if depth:
+        assert [name for name, _ in drawn[:4]] == ["a", "b", "a", "b"]
