@@ -8,22 +8,46 @@ from . import (
     command,
     deflicker_operators,
     deflicker_properties,
+    job_properties,
+    list_operators,
     operators,
+    panel_advanced,
+    panel_controls,
+    panel_frames,
+    panel_model,
+    panel_steady,
+    panel_source,
     panels,
     preferences,
+    presets,
     properties,
     pump,
     render_hook,
+    result_properties,
     sequencer_panel,
+    source_operators,
+    source_properties,
 )
 
 CLASSES = (
+    *source_properties.CLASSES,
+    *result_properties.CLASSES,
+    *job_properties.CLASSES,
     *properties.CLASSES,
     *deflicker_properties.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
+    *source_operators.CLASSES,
+    *list_operators.CLASSES,
+    *presets.CLASSES,
     *deflicker_operators.CLASSES,
     *panels.CLASSES,
+    *panel_source.CLASSES,
+    *panel_model.CLASSES,
+    *panel_controls.CLASSES,
+    *panel_steady.CLASSES,
+    *panel_frames.CLASSES,
+    *panel_advanced.CLASSES,
     *sequencer_panel.CLASSES,
 )
 
@@ -34,6 +58,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.register()
     deflicker_properties.register()
+    presets.register()
     pump.register()
     command.register()
     render_hook.register()
@@ -50,6 +75,7 @@ def unregister() -> None:
     render_hook.unregister()
     command.unregister()
     pump.unregister()
+    presets.unregister()
     deflicker_properties.unregister()
     properties.unregister()
     for cls in reversed(CLASSES):

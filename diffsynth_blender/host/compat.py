@@ -152,3 +152,31 @@ def background_depth_of_files(engine: str, clip_end: float) -> float:
 def writes_multilayer_exr(image_settings: bpy.types.ImageFormatSettings) -> bool:
     """Whether stills are multilayer EXR files; their passes have 32 bits whatever the colour depth says."""
     return image_settings.file_format == "OPEN_EXR_MULTILAYER"
+
+
+def use_movie(image_settings: bpy.types.ImageFormatSettings) -> None:
+    """Make animations movie files (container and codecs stay to be chosen)."""
+    if hasattr(image_settings, "media_type"):
+        image_settings.media_type = "VIDEO"
+    image_settings.file_format = "FFMPEG"
+
+
+def choose_sequencer_scene(workspace: bpy.types.WorkSpace, scene: bpy.types.Scene) -> None:
+    """Have the sequencers of a workspace show a scene; up to 4.5 they show that of their window."""
+    if hasattr(workspace, "sequencer_scene"):
+        workspace.sequencer_scene = scene
+
+
+def strips_name(owner: bpy.types.SequenceEditor | bpy.types.MetaStrip) -> str:
+    """What an owner of strips calls them: sequences up to 4.3."""
+    return "strips" if hasattr(owner, "strips") else "sequences"
+
+
+def strips_in(owner: bpy.types.SequenceEditor | bpy.types.MetaStrip) -> bpy.types.StripsTopLevel:
+    """The strips that lie directly in a sequencer or in a meta strip."""
+    return getattr(owner, strips_name(owner))
+
+
+def all_strips(editor: bpy.types.SequenceEditor) -> list[bpy.types.Strip]:
+    """All strips of a sequencer, those inside meta strips too."""
+    return list(getattr(editor, f"{strips_name(editor)}_all"))

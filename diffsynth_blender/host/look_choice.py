@@ -1,53 +1,57 @@
-"""What choosing a look does in the panel: the values that suit it, and the objects that a region names."""
+"""What choosing a look or another kind of model does in the panel: the values that suit it."""
+
+from dataclasses import fields, is_dataclass, replace
 
 import bpy
 
-from ..protocol import BadJobError, Region
+from ..protocol import BadJobError
 from ..protocol.looks import LOOKS, LookSettings
-
-SEEN_TYPES = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD"}
-"""Object types that have a surface in the passes; lights, cameras and helpers in a collection are no part of a region.
-"""
+from .choices import read_look
+from .fill import fill_look_value
 
 
 def fill_in(chosen: bpy.types.PropertyGroup) -> None:
-    """Set the panel's values to those of the chosen look and model."""
-    for name, value in _values(chosen, chosen.model).items():
-        setattr(chosen, name, value)
+    """Set the panel's values to those of the chosen look and model, and open what the look needs."""
+    look = LOOKS[chosen.look.lower()]
+    chosen.filled_for_demo = chosen.model == "DEMO"
+    column = look.demo if chosen.filled_for_demo else look.settings
+    for field in fields(LookSettings):
+        fill_look_value(chosen, field.name, getattr(column, field.name))
+    chosen.use_reference = "reference" in look.needs
+    chosen.use_regions = "regions" in look.needs
+    if chosen.use_regions and not chosen.regions:
+        chosen.regions.add()
 
 
 def change_model(chosen: bpy.types.PropertyGroup) -> None:
     """Set what suited the other kind of model to what suits this one; values that the artist chose stay."""
-    before = _values(chosen, "FOLDER" if chosen.model == "DEMO" else "DEMO")
-    for name, value in _values(chosen, chosen.model).items():
-        # Properties are 32-bit.
-        if abs(getattr(chosen, name) - before[name]) < 1e-6:
-            setattr(chosen, name, value)
-
-
-def regions(chosen: bpy.types.PropertyGroup) -> tuple[Region, ...]:
-    """The chosen collection's objects that a render can show, as one region; none where none is chosen.
-
-    Raises BadJobError where the collection has no such object.
-    """
-    if chosen.region is None:
-        return ()
-    seen = [object for object in chosen.region.all_objects if object.type in SEEN_TYPES and not object.hide_render]
-    if not seen:
-        raise BadJobError(f"the collection {chosen.region.name!r} has no object that is rendered; choose another")
-    return (Region(tuple(sorted(object.name for object in seen)), chosen.region_prompt),)
-
-
-def _values(chosen: bpy.types.PropertyGroup, model: str) -> dict[str, float | int | bool]:
+    is_demo = chosen.model == "DEMO"
+    if is_demo == chosen.filled_for_demo:
+        return
     look = LOOKS[chosen.look.lower()]
-    column: LookSettings = look.demo if model == "DEMO" else look.settings
-    scales = {control.kind: control.scale for control in column.controls}
-    return {
-        "strength": column.strength,
-        "steps": column.steps,
-        "guidance_scale": column.guidance_scale,
-        "depth_scale": scales.get("depth", 0.0),
-        "normal_scale": scales.get("normal", 0.0),
-        "use_deflicker": True,
-        "window": column.deflicker.widest,
-    }
+    before, after = (look.settings, look.demo) if is_demo else (look.demo, look.settings)
+    try:
+        current = read_look(chosen)
+    except BadJobError:
+        return  # half-made choices are the artist's own; the button says what is wrong with them
+    for field in fields(LookSettings):
+        value = getattr(current, field.name)
+        changed = _followed(value, getattr(before, field.name), getattr(after, field.name))
+        if changed != value:
+            fill_look_value(chosen, field.name, changed)
+    chosen.filled_for_demo = is_demo
+
+
+def _followed(value: object, before: object, after: object) -> object:
+    """`after` where the value is still `before`; of two groups of the same kind, each value by itself."""
+    if value == before:
+        return after
+    if is_dataclass(value) and type(value) is type(before) is type(after):
+        return replace(
+            value,
+            **{
+                field.name: _followed(*(getattr(group, field.name) for group in (value, before, after)))
+                for field in fields(value)
+            },
+        )
+    return value

@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import replace
 
 import bpy
 import pytest
@@ -12,8 +11,7 @@ from diffsynth_blender.host.capture_checks import CaptureError
 from diffsynth_blender.host.child import ChildCapture
 from diffsynth_blender.host.stylisation import Stylisation
 from diffsynth_blender.host.work import STAGE_NAMES, Progress
-from diffsynth_blender.protocol import STAGES, BadJobError, Region, Settings, load_job, output_path
-from diffsynth_blender.protocol.looks import apply_look
+from diffsynth_blender.protocol import STAGES, BadJobError, Settings, load_job, output_path
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker
 from tests.host.test_command import source_times
@@ -51,86 +49,9 @@ def is_over(stylisation: Stylisation):
     return lambda: stylisation.state != "running"
 
 
-def test_defaults_are_the_protocols(scene):
-    """A script and the panel mean the same by saying nothing."""
-    assert properties.to_settings(scene.diffsynth) == Settings(prompt="")
-
-
 def test_every_stage_has_a_name():
     """Whatever the worker is at, the panel has words for it."""
     assert set(STAGE_NAMES) == set(STAGES)
-
-
-def test_choices_reach_the_job(scene, tmp_path):
-    """Every property of the panel is a setting of the job."""
-    chosen = scene.diffsynth
-    values = {"prompt": "gold", "negative_prompt": "red", "strength": 0.3, "seed": 9, "guidance_scale": 2.5, "steps": 7}
-    for name, value in values.items():
-        setattr(chosen, name, value)
-    chosen.model, chosen.model_folder = "FOLDER", str(tmp_path)
-    chosen.depth_scale, chosen.normal_scale = 0.0, 0.25
-    chosen.use_deflicker, chosen.device = False, "CPU"
-    settings = properties.to_settings(chosen)
-    assert {name: getattr(settings, name) for name in values} == values
-    assert (settings.model, settings.device, settings.deflicker) == (str(tmp_path), "cpu", None)
-    assert [(control.kind, control.scale) for control in settings.controls] == [("normal", 0.25)]
-
-
-def test_a_look_sets_what_suits_it(scene, tmp_path):
-    """Strength, guidance, controls and window follow the look; what was set afterwards counts."""
-    chosen = scene.diffsynth
-    chosen.look, chosen.reference_image = "IMAGE", str(tmp_path / "look.png")
-    settings = properties.to_settings(chosen)
-    assert settings == apply_look(replace(Settings(prompt=""), reference=settings.reference), "image")
-    assert settings.reference.image == str(tmp_path / "look.png")
-    chosen.strength, chosen.window, chosen.depth_scale = 0.25, 2, 0.0
-    changed = properties.to_settings(chosen)
-    assert (changed.strength, changed.deflicker.window, changed.attention) == (0.25, 2, settings.attention)
-    assert [control.kind for control in changed.controls] == ["normal"]
-
-
-def test_another_model_changes_what_nobody_chose(scene, tmp_path):
-    """A model of one's own wants other values than the demo model; those that the artist set stay."""
-    chosen = scene.diffsynth
-    chosen.look, chosen.steps = "TEXT", 33
-    chosen.model, chosen.model_folder = "FOLDER", str(tmp_path)
-    settings = properties.to_settings(chosen)
-    assert settings == replace(apply_look(Settings(prompt="", model=str(tmp_path)), "text"), steps=33)
-    assert [control.kind for control in settings.controls] == ["depth", "softedge"]
-    chosen.model = "DEMO"
-    assert properties.to_settings(chosen) == replace(apply_look(Settings(prompt=""), "text"), steps=33)
-
-
-def test_looks_ask_for_what_they_need(scene):
-    """A look without its picture or its objects is an incomplete choice."""
-    chosen = scene.diffsynth
-    chosen.look = "IMAGE"
-    with pytest.raises(BadJobError, match="needs a reference picture"):
-        properties.to_settings(chosen)
-    chosen.look = "FASHION"
-    with pytest.raises(BadJobError, match="needs the objects to restyle"):
-        properties.to_settings(chosen)
-    chosen.region = clothes = bpy.data.collections.new("Clothes")
-    with pytest.raises(BadJobError, match="'Clothes' has no object that is rendered"):
-        properties.to_settings(chosen)
-    shown = next(object for object in scene.objects if object.type == "MESH")
-    clothes.objects.link(shown)
-    clothes.objects.link(scene.camera)
-    chosen.region_prompt = "gold"
-    settings = properties.to_settings(chosen)
-    assert settings.regions == (Region((shown.name,), "gold"),) and settings.keep_rest
-
-
-def test_every_property_and_button_has_a_tooltip(scene):
-    """Whatever the mouse rests on explains itself."""
-    undocumented = [
-        prop.identifier
-        for prop in scene.diffsynth.bl_rna.properties
-        if not prop.description and prop.identifier not in {"rna_type", "name"}
-    ]
-    assert undocumented == []
-    for name in ("stylise", "cancel", "show_result"):
-        assert getattr(bpy.ops.diffsynth, name).get_rna_type().description
 
 
 def test_range_is_the_scenes_or_ones_own(scene):

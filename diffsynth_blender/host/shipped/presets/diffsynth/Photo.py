@@ -1,0 +1,8 @@
+"""As photographed."""
+
+import bpy
+
+chosen = bpy.context.scene.diffsynth
+chosen.look = "RENDER"
+chosen.prompt = "a realistic photo, soft light, sharp focus"
+chosen.negative_prompt = "drawing, painting"
