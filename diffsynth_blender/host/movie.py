@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 
 from ..protocol import BadJobError, load_job
+from . import compat
 from .strip import fit_edit_scene, held_paths, new_edit_scene, new_image_strip
 
 
@@ -49,10 +50,8 @@ def _encode(scene: bpy.types.Scene, path: Path) -> Path:
     if render.resolution_x % 2 or render.resolution_y % 2:
         size = f"{render.resolution_x}x{render.resolution_y}"
         raise BadJobError(f"{path}: a movie needs an even frame size, this shot is {size}; change the render size")
-    # Order matters: the media type (5.0 and later) decides which file formats exist, the container which codecs do.
-    if hasattr(image, "media_type"):
-        image.media_type = "VIDEO"
-    image.file_format = "FFMPEG"
+    # Order matters: the format decides which containers exist, the container which codecs do.
+    compat.use_movie(image)
     image.color_mode = "RGB"
     ffmpeg.format = "MPEG4"
     ffmpeg.codec = "H264"

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 import bpy
 
 from ..protocol import BadJobError
+from . import compat
 
 CHANNEL_COUNT = 128  # as many as Blender has
 
 
 def strips_of(scene: bpy.types.Scene) -> bpy.types.StripsTopLevel:
-    """The top-level strips of a scene's sequencer, which were called sequences up to 4.3; makes the sequencer."""
-    return _children(scene.sequence_editor_create())
+    """The top-level strips of a scene's sequencer; makes the sequencer."""
+    return compat.strips_in(scene.sequence_editor_create())
 
 
 def every_strip(scene: bpy.types.Scene) -> list[bpy.types.Strip]:
@@ -21,12 +22,12 @@ def every_strip(scene: bpy.types.Scene) -> list[bpy.types.Strip]:
     editor = scene.sequence_editor
     if editor is None:
         return []
-    return list(editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all)
+    return compat.all_strips(editor)
 
 
 def siblings_of(strip: bpy.types.Strip) -> bpy.types.StripsTopLevel | bpy.types.StripsMeta:
     """The strips among which this one lies: those of its meta strip, or the top-level ones."""
-    return _children(strip.parent_meta() or strip.id_data.sequence_editor)
+    return compat.strips_in(strip.parent_meta() or strip.id_data.sequence_editor)
 
 
 def active_strip(scene: bpy.types.Scene | None) -> bpy.types.Strip | None:
@@ -56,8 +57,3 @@ def uses_of(strip: bpy.types.Strip) -> Iterator[tuple[bpy.types.bpy_struct, str]
         for modifier in getattr(other, "modifiers", ()):
             if modifier.input_mask_strip == strip:
                 yield modifier, "input_mask_strip"
-
-
-def _children(owner: bpy.types.SequenceEditor | bpy.types.MetaStrip) -> bpy.types.StripsTopLevel:
-    # Not `or`: an empty collection is falsy.
-    return owner.strips if hasattr(owner, "strips") else owner.sequences

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import pump
+from . import compat, pump
 from .compat import sequencer_scene
 from .deflicker_operators import DIFFSYNTH_OT_deflicker
 from .deflickering import Deflickering
@@ -38,7 +38,7 @@ class DIFFSYNTH_PT_deflicker(bpy.types.Panel):
         if chosen.guide == "OTHER":
             editor = scene.sequence_editor
             # Not strips_of: that one makes an editor where there is none, which drawing may not.
-            column.prop_search(chosen, "guide_strip", editor, "strips" if hasattr(editor, "strips") else "sequences")
+            column.prop_search(chosen, "guide_strip", editor, compat.strips_name(editor))
         column.prop(chosen, "device")
         column.prop(chosen, "output_folder")
         if draw_progress(layout):

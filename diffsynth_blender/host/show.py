@@ -4,6 +4,8 @@ from pathlib import Path
 
 import bpy
 
+from . import compat
+
 WORKSPACE = "Video Editing"  # Blender's own; not part of its general start-up file
 TEMPLATE = Path("startup", "bl_app_templates_system", "Video_Editing", "startup.blend")
 
@@ -15,8 +17,8 @@ def show_edit_scene(window: bpy.types.Window, edit_scene: bpy.types.Scene) -> No
         if WORKSPACE not in bpy.data.workspaces:
             bpy.ops.workspace.append_activate(idname=WORKSPACE, filepath=str(_template()))
         window.workspace = bpy.data.workspaces[WORKSPACE]
-        _choose(bpy.data.workspaces[WORKSPACE], edit_scene)
-    _choose(window.workspace, edit_scene)
+        compat.choose_sequencer_scene(bpy.data.workspaces[WORKSPACE], edit_scene)
+    compat.choose_sequencer_scene(window.workspace, edit_scene)
 
 
 def open_with_sequencer(edit_scene: bpy.types.Scene) -> None:
@@ -26,17 +28,11 @@ def open_with_sequencer(edit_scene: bpy.types.Scene) -> None:
     """
     for window in bpy.context.window_manager.windows:
         window.scene = edit_scene
-        _choose(window.workspace, edit_scene)
+        compat.choose_sequencer_scene(window.workspace, edit_scene)
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 area.type = "SEQUENCE_EDITOR"
                 area.spaces.active.view_type = "SEQUENCER_PREVIEW"
-
-
-def _choose(workspace: bpy.types.WorkSpace, edit_scene: bpy.types.Scene) -> None:
-    """From 5.0 on the sequencer shows the workspace's choice, and not the window's scene."""
-    if hasattr(workspace, "sequencer_scene"):
-        workspace.sequencer_scene = edit_scene
 
 
 def _template() -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
+from . import compat
 from .capture_checks import CaptureError
 from .source import absolute
 from .source_exr import read_head
@@ -75,8 +76,7 @@ def _strip_names(scene: bpy.types.Scene) -> list[str]:
     if editor is None:
         return []
     # Not strips_of: that one makes an editor where there is none.
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    return [strip.name for strip in strips if strip.type in READABLE]
+    return [strip.name for strip in compat.strips_in(editor) if strip.type in READABLE]
 
 
 CLASSES = (DiffsynthSource,)

@@ -14,6 +14,7 @@ from pathlib import Path
 import bpy
 
 from ..protocol import BadJobError
+from . import compat
 from .capture_checks import CaptureError
 from .capture_run import CaptureStatus
 from .strip import strips_of
@@ -32,8 +33,7 @@ def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.Strip:
     """A strip that holds frames, by name. Raises BadJobError saying why it is none."""
     strip = strips_of(scene).get(name)
     if strip is None:
-        inside = any(name in meta.strips if hasattr(meta, "strips") else name in meta.sequences
-                     for meta in strips_of(scene) if meta.type == "META")  # fmt: skip
+        inside = any(name in compat.strips_in(meta) for meta in strips_of(scene) if meta.type == "META")
         remedy = "lies in a meta strip; choose the meta strip, or move it out" if inside else "is not there any more"
         raise BadJobError(f"strip {name!r} {remedy}")
     if strip.type not in READABLE:
@@ -54,8 +54,7 @@ def check_files(strip: bpy.types.Strip) -> None:
 def files_in(strip: bpy.types.Strip) -> list[Path]:
     """The files that a strip, or what lies in a meta strip, reads."""
     if strip.type == "META":
-        inside = strip.strips if hasattr(strip, "strips") else strip.sequences
-        return [path for within in inside for path in files_in(within)]
+        return [path for within in compat.strips_in(strip) for path in files_in(within)]
     if strip.type == "IMAGE":
         folder = Path(bpy.path.abspath(strip.directory))
         return [folder / element.filename for element in strip.elements]

@@ -98,7 +98,6 @@ def _isolate(scene: bpy.types.Scene, name: str) -> None:
     render.use_border = render.use_multiview = render.use_stamp = False
     compat.use_png(render.image_settings)
     render.image_settings.color_mode = "RGB"
-    if hasattr(render.image_settings, "color_management"):
-        render.image_settings.color_management = "FOLLOW_SCENE"
+    render.image_settings.color_management = "FOLLOW_SCENE"
     render.use_file_extension = True
     show_exactly(scene)
