@@ -34,7 +34,10 @@ def job_folder_of(options: argparse.Namespace) -> Path:
     """The job folder: as given, else the scene's own. Raises BadJobError where neither says."""
     if options.output is not None:
         return options.output
-    return saved.job_folder(scene_of(options))
+    scene = scene_of(options)
+    if saved.choices(scene) is None:
+        raise BadJobError("no job folder is given; write --output DIR")
+    return saved.job_folder(scene)
 
 
 def frames_of(options: argparse.Namespace) -> range:

@@ -29,7 +29,7 @@ def settings(scene: bpy.types.Scene, frames: Sequence[int]) -> Settings:
 
 def job_folder(scene: bpy.types.Scene) -> Path:
     """Where the artist wants the job. Raises BadJobError for an incomplete choice."""
-    _known(scene, "output folder is")
+    _known(scene, "job folder is")
     return properties.job_folder(scene).resolve()
 
 

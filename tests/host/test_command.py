@@ -100,7 +100,7 @@ def test_changed_scene_is_rendered_again(shot, tmp_path, saved):
 def test_scene_settings_are_the_defaults(shot, registered, tmp_path):
     """What the artist chose in the panel is what the farm computes."""
     chosen = bpy.context.scene.diffsynth
-    chosen.prompt, chosen.seed, chosen.window = "watercolour", 3, 2
+    chosen.prompt, chosen.seed, chosen.deflicker.window = "watercolour", 3, 2
     assert command.run(["export-job", "--output", str(tmp_path / "job"), "--frames", "5"]) == 0
     settings = load_job(tmp_path / "job").settings
     assert (settings.prompt, settings.seed, settings.deflicker.window) == ("watercolour", 3, 2)
