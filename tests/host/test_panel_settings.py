@@ -234,15 +234,13 @@ def test_another_seed_is_one_button(scene):
 def test_everything_has_a_tooltip(scene):
     """Whatever the mouse rests on explains itself."""
     undocumented = []
-    groups = [scene.diffsynth]
+    groups = [scene.diffsynth.bl_rna]
     for group in groups:
-        for prop in group.bl_rna.properties:
+        for prop in group.properties:
             if not prop.description and prop.identifier not in {"rna_type", "name"}:
                 undocumented.append((group, prop.identifier))
-            if prop.type == "POINTER" and isinstance(getattr(group, prop.identifier), bpy.types.PropertyGroup):
-                groups.append(getattr(group, prop.identifier))
-            elif prop.type == "COLLECTION":
-                groups.append(getattr(group, prop.identifier).add())
+            if prop.type in {"POINTER", "COLLECTION"} and prop.fixed_type.base == bpy.types.PropertyGroup.bl_rna:
+                groups.append(prop.fixed_type)
     buttons = [cls for cls in addon.CLASSES if issubclass(cls, bpy.types.Operator)]
     undocumented += [button for button in buttons if not button.bl_description]
     assert undocumented == []
