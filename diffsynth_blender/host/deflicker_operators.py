@@ -10,6 +10,7 @@ from .capture_checks import CaptureError
 from .compat import sequencer_scene
 from .deflicker_properties import deflicker_folder
 from .deflickering import Deflickering
+from .sequencer import active_strip
 from .strip_frames import find_strip
 
 
@@ -46,12 +47,6 @@ class DIFFSYNTH_OT_deflicker(bpy.types.Operator):
             self.report({"ERROR"}, work.message)
             return {"CANCELLED"}
         return {"FINISHED"}
-
-
-def active_strip(scene: bpy.types.Scene | None) -> bpy.types.Strip | None:
-    """The strip that the sequencer marks as active, if any."""
-    editor = scene.sequence_editor if scene else None
-    return editor.active_strip if editor else None
 
 
 def _why_not(context: bpy.types.Context) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..protocol import BadJobError
+from .result_metadata import SOURCE_KEY, describe_folder
 from .rna_copy import plain_value
 from .sequencer import free_channel, strips_of
 from .strip_content import Content
@@ -43,8 +44,10 @@ class SourcePlace:
         return cls(strip.name, strip.channel, blend, shape)
 
 
-def insert_result(scene: bpy.types.Scene, paths: dict[int, Path], place: SourcePlace) -> bpy.types.ImageStrip:
-    """Show steady frames above the strip they were made from; returns their strip.
+def insert_result(
+    scene: bpy.types.Scene, paths: dict[int, Path], place: SourcePlace, *, label: str = "Steady"
+) -> bpy.types.ImageStrip:
+    """Show frames above the strip they were made from; returns their strip.
 
     The same folder again renews its strip, whatever the artist has made of it meanwhile.
 
@@ -52,23 +55,32 @@ def insert_result(scene: bpy.types.Scene, paths: dict[int, Path], place: SourceP
         scene: Whose sequencer.
         paths: The image of each scene frame, rising; one is held until the next.
         place: Where the strip was shown.
+        label: What the frames are now, for the name of their strip.
 
     Raises BadJobError when a frame is missing.
     """
     frames = list(paths)
     if missing := [frame for frame in frames if not paths[frame].is_file()]:
-        raise BadJobError(f"{paths[missing[0]]}: is missing; deflicker the strip again to make it")
+        raise BadJobError(f"{paths[missing[0]]}: is missing; run the job again to make it")
     held = [paths[before] for before, after in pairwise((*frames, frames[-1] + 1)) for _ in range(before, after)]
     strips = strips_of(scene)
     known = next((strip for strip in strips if shows_folder(strip, held[0].parent)), None)
     if known is not None:
         set_content(known, Content(tuple(held), frames[0]))
+        _describe(known, place)
         return known
     channel = free_channel(strips, place.channel, frames[0], frames[-1] + 1)
-    strip = new_image_strip(scene, f"{place.name} Steady", held, frames[0], channel)
+    strip = new_image_strip(scene, f"{place.name} {label}", held, frames[0], channel)
     for key, value in place.blend.items():
         setattr(strip, key, value)
     for part, values in place.shape.items():
         for key, value in values.items():
             setattr(getattr(strip, part), key, value)
+    _describe(strip, place)
     return strip
+
+
+def _describe(strip: bpy.types.ImageStrip, place: SourcePlace) -> None:
+    folder = Path(bpy.path.abspath(strip.directory))
+    for key, value in {**describe_folder(folder), SOURCE_KEY: place.name}.items():
+        strip[key] = value

@@ -45,7 +45,7 @@ def find_captured(scene: bpy.types.Scene, job_dir: Path, frames: range, source: 
     except BadJobError:
         return None
     shot = job.shot
-    if _recorded_source(job_dir) != describe(source) or (shot.name, shot.frames) != (scene.name, tuple(frames)):
+    if recorded_source(job_dir) != describe(source) or (shot.name, shot.frames) != (scene.name, tuple(frames)):
         return None
     # Footage has a size of its own, and no engine.
     rendered = (shot.engine, (shot.width, shot.height))
@@ -108,7 +108,8 @@ def change_settings(job_dir: Path, settings: Settings) -> None:
     save_job(replace(load_job(job_dir), settings=settings), job_dir)
 
 
-def _recorded_source(job_dir: Path) -> object:
+def recorded_source(job_dir: Path) -> dict[str, str]:
+    """Where the frames in a job folder came from, as `source.describe` says it."""
     try:
         return json.loads((job_dir / SOURCE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # never written: it was rendered

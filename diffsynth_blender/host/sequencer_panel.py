@@ -3,10 +3,13 @@
 import bpy
 
 from . import compat, pump
-from .compat import sequencer_scene
+from .compat import STRIP_TAB, sequencer_scene
 from .deflicker_operators import DIFFSYNTH_OT_deflicker
 from .deflickering import Deflickering
+from .panel_result import draw_result_buttons
 from .panels import draw_end, draw_progress
+from .sequencer import active_strip
+from .strip_frames import READABLE
 
 
 class DIFFSYNTH_PT_deflicker(bpy.types.Panel):
@@ -49,4 +52,38 @@ class DIFFSYNTH_PT_deflicker(bpy.types.Panel):
         draw_end(layout, context, Deflickering)
 
 
-CLASSES = (DIFFSYNTH_PT_deflicker,)
+class DIFFSYNTH_PT_strip_result(bpy.types.Panel):
+    """What can be done with the active strip and its result."""
+
+    bl_label = "Result"
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "DiffSynth"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with an active strip that holds frames."""
+        strip = active_strip(sequencer_scene(context))
+        return strip is not None and (strip.type in READABLE or strip.type == "WIPE")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        draw_result_buttons(layout, context, active_strip(sequencer_scene(context)))
+
+
+class DIFFSYNTH_PT_strip_tab(bpy.types.Panel):
+    """The same among the properties of the strip, where Blender has a tab for them."""
+
+    bl_label = "DiffSynth Result"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "strip"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    poll = DIFFSYNTH_PT_strip_result.poll
+    draw = DIFFSYNTH_PT_strip_result.draw
+
+
+CLASSES = (DIFFSYNTH_PT_deflicker, DIFFSYNTH_PT_strip_result, *((DIFFSYNTH_PT_strip_tab,) if STRIP_TAB else ()))

@@ -8,6 +8,7 @@ knows about the worker.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -33,7 +34,7 @@ def insert_strip(shot_scene: bpy.types.Scene, job_dir: Path | str) -> bpy.types.
     """
     job_dir = Path(job_dir).resolve()
     shot = load_job(job_dir).shot
-    paths = held_paths(shot, lambda frame: output_path(job_dir, frame))
+    paths = held_paths(shot, result_of(job_dir))
     edit_scene = find_edit_scene(shot_scene) or new_edit_scene(f"{shot_scene.name} Stylised", shot_scene)
     fit_edit_scene(edit_scene, shot)
     strips = strips_of(edit_scene)
@@ -59,6 +60,11 @@ def held_paths(shot: Shot, path_of: Callable[[int], Path]) -> list[Path]:
         )
     following = (*shot.frames[1:], shot.frames[-1] + 1)
     return [path_of(frame) for frame, end in zip(shot.frames, following, strict=True) for _ in range(frame, end)]
+
+
+def result_of(job_dir: Path) -> Callable[[int], Path]:
+    """The result of each frame of a job folder."""
+    return partial(output_path, job_dir)
 
 
 def find_edit_scene(shot_scene: bpy.types.Scene) -> bpy.types.Scene | None:

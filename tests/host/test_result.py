@@ -1,0 +1,246 @@
+"""A finished job goes where the artist chose, is renewed there, and can be compared with its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+from diffsynth_blender.host import addon, compat, strip
+from diffsynth_blender.host.result_find import Result
+from diffsynth_blender.host.result_place import place_result
+from diffsynth_blender.host.sequencer import every_strip, strips_of
+from diffsynth_blender.host.strip_replace import find_original
+from diffsynth_blender.protocol import load_job, output_path
+from tests.host.dumps import differences, dump_sequencer
+from tests.host.test_deflicker import activate
+from tests.host.test_strip import HEIGHT, WIDTH, make_job, read_png, render_still, write_png
+
+FRAMES = (5, 6, 7)
+
+
+@pytest.fixture
+def shot() -> bpy.types.Scene:
+    """A shot of three frames that another scene shows as a strip, exactly."""
+    addon.register()
+    scene = bpy.context.scene
+    scene.name = "Shot"
+    scene.frame_start, scene.frame_end = FRAMES[0], FRAMES[-1]
+    edit = bpy.data.scenes.new("Edit")
+    edit.render.resolution_x, edit.render.resolution_y = WIDTH, HEIGHT
+    strip.show_exactly(edit)
+    take = strips_of(edit).new_scene("Take", scene, 2, 101)
+    activate(edit, take)
+    bpy.context.window.scene = edit
+    yield scene
+    addon.unregister()
+
+
+def result_pictures(job_dir: Path) -> list[np.ndarray]:
+    return [read_png(output_path(job_dir, frame)) for frame in FRAMES]
+
+
+def test_new_strip_by_default(shot, tmp_path):
+    """In an edit scene of its own, with what it was made with as custom properties."""
+    make_job(tmp_path / "job")
+    assert place_result(shot, tmp_path / "job") == "3 frames in the scene 'Shot Stylised'"
+    [shown] = strips_of(strip.find_edit_scene(shot))
+    assert shown["diffsynth_seed"] == 0 and shown["diffsynth_model"] == "demo"
+    assert len(shown["diffsynth_settings_hash"]) == 64
+
+
+def test_in_place_of_the_scene_strip(shot, tmp_path):
+    """Every strip that shows the scene; a redo renews it; one click restores it exactly."""
+    edit = bpy.data.scenes["Edit"]
+    before = dump_sequencer(edit)
+    shot.diffsynth.result.placement = "REPLACE"
+    make_job(tmp_path / "job")
+    assert place_result(shot, tmp_path / "job") == "3 frames in place of the strip 'Take' in the scene 'Edit'"
+    assert strip.find_edit_scene(shot) is None
+    for frame, picture in zip((101, 102, 103), result_pictures(tmp_path / "job"), strict=True):
+        np.testing.assert_array_equal(render_still(edit, frame, tmp_path / "shown.png"), picture)
+    names = [shown.name for shown in every_strip(edit)]
+    make_job(tmp_path / "job", seed=1)
+    place_result(shot, tmp_path / "job")
+    assert [shown.name for shown in every_strip(edit)] == names
+    np.testing.assert_array_equal(render_still(edit, 102, tmp_path / "shown.png"), result_pictures(tmp_path / "job")[1])
+    activate(edit, strips_of(edit)["Take Stylised"])
+    assert bpy.ops.diffsynth.restore_strip() == {"FINISHED"}
+    after = dump_sequencer(edit)
+    after["strips"]["Take"]["select"] = True  # the result was selected by hand above
+    assert differences(before, after) == []
+
+
+def test_another_job_in_the_same_place(shot, tmp_path):
+    """A variation takes the place of the one before it; the original is still the original."""
+    shot.diffsynth.result.placement = "REPLACE"
+    for number, name in enumerate(("clay", "gold")):
+        make_job(tmp_path / name, seed=number)
+        place_result(shot, tmp_path / name)
+    edit = bpy.data.scenes["Edit"]
+    [result] = [shown for shown in every_strip(edit) if find_original(shown)]
+    assert find_original(result).name == "Take"
+    np.testing.assert_array_equal(render_still(edit, 101, tmp_path / "shown.png"), result_pictures(tmp_path / "gold")[0])
+
+
+def test_what_cannot_be_replaced_gets_a_strip_of_its_own(shot, tmp_path):
+    """The frames are never lost, and the sentence says why they are elsewhere."""
+    shot.diffsynth.result.placement = "REPLACE"
+    shot.frame_end = 9
+    edit = bpy.data.scenes["Edit"]
+    strips_of(edit).new_scene("Longer", shot, 3, 201)
+    make_job(tmp_path / "job")
+    told = place_result(shot, tmp_path / "job")
+    assert "in place of the strip 'Take'" in told and "Strip 'Longer' shows frames 5 to 9" in told
+    for shown in list(strips_of(edit)):
+        strips_of(edit).remove(shown)
+    told = place_result(shot, tmp_path / "job")
+    assert told.startswith("3 frames in the scene 'Shot Stylised'. No strip shows scene 'Shot'")
+
+
+def test_frames_only(shot, tmp_path):
+    """Nothing changes in the file."""
+    shot.diffsynth.result.placement = "NONE"
+    make_job(tmp_path / "job")
+    before = dump_sequencer(bpy.data.scenes["Edit"])
+    assert place_result(shot, tmp_path / "job") == f"3 frames in {tmp_path / 'job' / 'output'}"
+    assert differences(before, dump_sequencer(bpy.data.scenes["Edit"])) == []
+    assert strip.find_edit_scene(shot) is None
+
+
+def footage(shot: bpy.types.Scene, tmp_path: Path, placement: str) -> tuple[bpy.types.Scene, bpy.types.Strip]:
+    """An image strip of the edit scene, stylised."""
+    edit = bpy.data.scenes["Edit"]
+    paths = [tmp_path / "plain" / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(paths):
+        write_png(path, np.full((HEIGHT, WIDTH, 3), 40 * number, np.uint8))
+    plain = strip.new_image_strip(edit, "Plain", paths, FRAMES[0], 4)
+    plain.transform.offset_x = 3.0
+    make_job(tmp_path / "job")
+    (tmp_path / "job" / "source" / "source.json").write_text('{"kind": "strip", "strip": "Plain"}')
+    edit.diffsynth.result.placement = placement
+    return edit, plain
+
+
+@pytest.mark.parametrize(("placement", "channel"), [("NEW", 5), ("REPLACE", 4)])
+def test_strip_that_was_stylised(shot, tmp_path, placement, channel):
+    """Its result lies above it or in its place, in the same place of the picture."""
+    edit, plain = footage(shot, tmp_path, placement)
+    place_result(edit, tmp_path / "job")
+    result = strips_of(edit)["Plain Stylised"]
+    assert (result.channel, result.frame_final_start, result.frame_final_end) == (channel, 5, 8)
+    assert result.transform.offset_x == 3.0 and plain.mute == (placement == "REPLACE")
+    assert len(list(every_strip(edit))) == 3
+    place_result(edit, tmp_path / "job")
+    assert len(list(every_strip(edit))) == 3
+
+
+@pytest.mark.parametrize("kind", ["edit", "NEW", "REPLACE"])
+def test_wipe(shot, tmp_path, kind):
+    """On one side of the line are the source's very pixels, on the other the result's; then all is as before."""
+    if kind == "edit":
+        make_job(tmp_path / "job")
+        place_result(shot, tmp_path / "job")
+        scene = strip.find_edit_scene(shot)
+        [result] = strips_of(scene)
+        source = read_png(load_job(tmp_path / "job").shot.source_path(tmp_path / "job", 6))
+    else:
+        scene, plain = footage(shot, tmp_path, kind)
+        plain.transform.offset_x = 0.0
+        place_result(scene, tmp_path / "job")
+        result = strips_of(scene)["Plain Stylised"]
+        source = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
+    bpy.context.window.scene = scene
+    activate(scene, result)
+    before = dump_sequencer(scene)
+    assert bpy.ops.diffsynth.wipe() == {"FINISHED"}
+    [wipe] = [shown for shown in strips_of(scene) if shown.type == "WIPE"]
+    shown = render_still(scene, 6, tmp_path / "shown.png")
+    half = WIDTH // 2
+    np.testing.assert_array_equal(shown[:, : half - 1], source[:, : half - 1])
+    np.testing.assert_array_equal(shown[:, half + 1 :], read_png(output_path(tmp_path / "job", 6))[:, half + 1 :])
+    for fader, picture in ((0.0, read_png(output_path(tmp_path / "job", 6))), (1.0, source)):
+        wipe.effect_fader = fader
+        np.testing.assert_array_equal(render_still(scene, 6, tmp_path / "shown.png"), picture)
+    assert bpy.ops.diffsynth.wipe() == {"FINISHED"}
+    assert differences(before, dump_sequencer(scene)) == []
+
+
+def test_restoring_takes_the_comparison_away(shot, tmp_path):
+    """Whichever of the two strips is active."""
+    edit, plain = footage(shot, tmp_path, "REPLACE")
+    before = dump_sequencer(edit)
+    place_result(edit, tmp_path / "job")
+    bpy.context.window.scene = edit
+    activate(edit, strips_of(edit)["Plain Stylised"])
+    bpy.ops.diffsynth.wipe()
+    activate(edit, plain)
+    assert bpy.ops.diffsynth.restore_strip() == {"FINISHED"}
+    after = dump_sequencer(edit)
+    for name in ("Plain", "Take"):
+        after["strips"][name]["select"] = before["strips"][name]["select"]
+    after["active"] = before["active"]
+    assert differences(before, after) == []
+
+
+def test_colours_that_change_are_told(shot, tmp_path):
+    """The sentence says what to set where; the button sets it; then frames are exact."""
+    edit = bpy.data.scenes["Edit"]
+    edit.view_settings.view_transform, edit.view_settings.exposure = "AgX", 0.5
+    shot.diffsynth.result.placement = "REPLACE"
+    make_job(tmp_path / "job")
+    told = place_result(shot, tmp_path / "job")
+    assert "Scene 'Edit' changes the colours of finished frames; to keep them set" in told
+    assert "Color Management > View Transform to Standard (it is AgX)" in told
+    assert "Color Management > Exposure to 0 (it is 0.5)" in told
+    wrong = render_still(edit, 101, tmp_path / "shown.png")
+    assert bpy.ops.diffsynth.show_exactly() == {"FINISHED"}
+    assert not bpy.ops.diffsynth.show_exactly.poll()
+    shown = render_still(edit, 101, tmp_path / "shown.png")
+    np.testing.assert_array_equal(shown, result_pictures(tmp_path / "job")[0])
+    assert not np.array_equal(wrong, shown)
+    assert place_result(shot, tmp_path / "job") == "3 frames in place of the strip 'Take' in the scene 'Edit'"
+
+
+def test_button_replaces_the_active_strip(shot, tmp_path):
+    """It finds the newest result of what the strip shows; where there is none, it says so."""
+    edit = bpy.data.scenes["Edit"]
+    shot.diffsynth.output_folder = str(tmp_path)
+    with pytest.raises(RuntimeError, match="no finished result of scene 'Shot' is found; stylise it first"):
+        bpy.ops.diffsynth.replace_strip()
+    make_job(tmp_path / "Shot")
+    assert bpy.ops.diffsynth.replace_strip() == {"FINISHED"}
+    assert edit.sequence_editor.active_strip.name == "Take Stylised"
+    assert not bpy.ops.diffsynth.replace_strip.poll() and bpy.ops.diffsynth.restore_strip.poll()
+    assert bpy.ops.diffsynth.restore_strip() == {"FINISHED"}
+    assert not bpy.ops.diffsynth.restore_strip.poll()
+    make_job(tmp_path / "other")
+    assert bpy.ops.diffsynth.replace_strip(job_folder=str(tmp_path / "other")) == {"FINISHED"}
+
+
+def test_buttons_wait_for_a_strip(shot):
+    """Without a strip that holds frames there is nothing to replace or compare."""
+    edit = bpy.data.scenes["Edit"]
+    assert not bpy.ops.diffsynth.wipe.poll() and not bpy.ops.diffsynth.restore_strip.poll()
+    activate(edit, compat.new_effect(strips_of(edit), "Colour", "COLOR", 7, 1, 5))
+    assert not bpy.ops.diffsynth.replace_strip.poll()
+    edit.sequence_editor.active_strip = None
+    assert not bpy.ops.diffsynth.replace_strip.poll()
+
+
+def test_everything_has_a_tooltip(shot):
+    """Whatever the mouse rests on explains itself."""
+    properties = shot.diffsynth.result.bl_rna.properties
+    assert [p.identifier for p in properties if not p.description and p.identifier not in {"rna_type", "name"}] == []
+    for name in ("replace_strip", "restore_strip", "wipe", "replace_compositor", "restore_compositor", "show_exactly"):
+        assert getattr(bpy.ops.diffsynth, name).get_rna_type().description
+
+
+def test_result_is_read_from_its_folder(tmp_path):
+    """Frames of every second one are held, and a shot of a scene has no strip."""
+    make_job(tmp_path / "job", frames=(5, 7, 9))
+    result = Result.of(tmp_path / "job")
+    assert [path.name for path in result.held.values()] == ["0005.png", "0005.png", "0007.png", "0007.png", "0009.png"]
+    assert result.strip == ""
