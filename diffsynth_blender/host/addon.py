@@ -6,6 +6,7 @@ import bpy
 
 from . import (
     command,
+    compositor_operators,
     deflicker_operators,
     deflicker_properties,
     job_properties,
@@ -15,6 +16,7 @@ from . import (
     panel_controls,
     panel_frames,
     panel_model,
+    panel_result,
     panel_steady,
     panel_source,
     panels,
@@ -23,6 +25,7 @@ from . import (
     properties,
     pump,
     render_hook,
+    result_operators,
     result_properties,
     sequencer_panel,
     source_operators,
@@ -41,6 +44,8 @@ CLASSES = (
     *list_operators.CLASSES,
     *presets.CLASSES,
     *deflicker_operators.CLASSES,
+    *result_operators.CLASSES,
+    *compositor_operators.CLASSES,
     *panels.CLASSES,
     *panel_source.CLASSES,
     *panel_model.CLASSES,
@@ -48,6 +53,7 @@ CLASSES = (
     *panel_steady.CLASSES,
     *panel_frames.CLASSES,
     *panel_advanced.CLASSES,
+    *panel_result.CLASSES,
     *sequencer_panel.CLASSES,
 )
 
