@@ -85,6 +85,17 @@ def read_passes(path: Path, channels: Mapping[str, Sequence[str]], *, width: int
     )
 
 
+def read_samples(path: Path, channels: Mapping[str, Sequence[str]]) -> int | None:
+    """Return how many samples a pixel the view layer of the motion pass was rendered with; None where it is not told.
+
+    Cycles tells; EEVEE does not, and takes one whatever is set.
+    """
+    layer = channels["vector"][0].rpartition(".")[0].rpartition(".")[0]
+    with OpenEXR.File(str(path), separate_channels=True, header_only=True) as file:
+        told = (part.header.get(f"cycles.{layer}.samples") for part in file.parts)
+        return next((int(value) for value in told if str(value).isdigit()), None)
+
+
 def _read_planes(path: Path) -> dict[str, np.ndarray]:
     """Return every channel of every part as one plane, under its own name and `part.channel`."""
     if not path.is_file():

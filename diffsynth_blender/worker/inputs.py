@@ -15,6 +15,7 @@ from ..protocol import Job
 from .control_choice import control_makers
 from .control_makers import ControlMaker
 from .footage import refuse_what_needs_passes
+from .passes_check import PassesCheck
 from .region_masks import RegionMasks
 from .shot_files import (
     at_result_size,
@@ -61,6 +62,7 @@ class Inputs:
         height: int,
         regions: RegionMasks | None = None,
         reference: np.ndarray | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         """Take what reads a scene frame, and by kind what makes its control; both return (H, W, 3) in [0, 1]."""
         self.frames = frames
@@ -68,6 +70,8 @@ class Inputs:
         self.width = width
         """Of the frames that are computed [px]."""
         self.height = height
+        self.notes = notes
+        """What is worth telling of the files, a sentence each."""
         self.reference = reference
         """The picture whose look is taken over, at its own size, float32 in [0, 1], shape (H', W', 3)."""
         self._source = lru_cache(KEPT)(read_source)
@@ -139,12 +143,12 @@ def read_inputs(job: Job, job_dir: Path, frames: tuple[int, ...], advance: Advan
     makers = control_makers(job, job_dir, source, reference)
     regions = RegionMasks(job_dir, [region.objects for region in settings.regions]) if settings.regions else None
     every = shot.pass_frames or shot.frames
+    checks = PassesCheck(job, job_dir)
     for done, frame in enumerate(every):
         look = _Look(job, job_dir, frame)
+        matrices = objects(frame) if objects is not None else {}
         if shot.passes is not None:
-            _ = look.passes
-        if objects is not None:
-            objects(frame)
+            checks.see(frame, look.passes, matrices)
         # Frames between those of the shot carry motion only.
         if frame in shot.frames:
             check_source(job, job_dir, frame)
@@ -155,4 +159,13 @@ def read_inputs(job: Job, job_dir: Path, frames: tuple[int, ...], advance: Advan
         advance(done + 1, len(every), frame)
     if regions is not None:
         regions.check()
-    return Inputs(frames, source, makers, width=shot.width, height=shot.height, regions=regions, reference=reference)
+    return Inputs(
+        frames,
+        source,
+        makers,
+        width=shot.width,
+        height=shot.height,
+        regions=regions,
+        reference=reference,
+        notes=tuple(checks.notes()),
+    )

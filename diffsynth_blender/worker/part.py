@@ -61,7 +61,10 @@ class Part:
             self.context.stop_if_cancelled()
 
         with self.context.watch.part("controls"):
-            return read_inputs(self.job, self.context.job_dir, self.frames, checked)
+            inputs = read_inputs(self.job, self.context.job_dir, self.frames, checked)
+        for note in inputs.notes:
+            self.context.note(note)
+        return inputs
 
     @cached_property
     def pipeline(self) -> Pipeline:

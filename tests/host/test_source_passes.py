@@ -1,4 +1,4 @@
-"""Passes on disk: what Blender of this version writes, in all its shapes, becomes the job that a render would become."""
+"""Passes on disk: what Blender of this version writes, in all shapes, becomes the job that a render would become."""
 
 from dataclasses import replace
 from pathlib import Path
