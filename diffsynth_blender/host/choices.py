@@ -99,7 +99,7 @@ def read_controls(chosen: bpy.types.PropertyGroup, scales: dict[str, tuple[float
             continue
         if control.start >= control.end:
             label = chosen.controls.bl_rna.properties[kind].name
-            raise BadJobError(f"the control {label} begins where it ends; make From smaller than To")
+            raise BadJobError(f"the control {label} begins where it ends; make Steps From smaller than To")
         annotator = getattr(control, "annotator", "EXACT")
         controls.append(
             Control(

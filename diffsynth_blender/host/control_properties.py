@@ -41,8 +41,8 @@ class ControlChoice:
         soft_max=2.0,
     )
     start: FloatProperty(
-        name="From",
-        description="Share of the denoising steps after which the control begins to count",
+        name="Steps From",
+        description="Share of the denoising steps after which the control begins to count; 0 for from the first",
         default=0.0,
         min=0.0,
         max=1.0,

@@ -11,6 +11,7 @@ class DIFFSYNTH_UL_controls(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property) -> None:
         control = getattr(active_data.controls, item.identifier.lower())
+        layout.use_property_split = False
         row = layout.row(align=True)
         row.prop(control, "use", text="")
         row.label(text=item.name)
@@ -33,9 +34,9 @@ class DIFFSYNTH_PT_controls(ShotSubPanel, bpy.types.Panel):
         column = layout.column()
         column.active = control.use
         column.prop(control, "scale", slider=True)
-        row = column.row(align=True, heading="Steps")
-        row.prop(control, "start", text="")
-        row.prop(control, "end", text="")
+        steps = column.column(align=True)
+        steps.prop(control, "start")
+        steps.prop(control, "end")
         if hasattr(control, "annotator"):
             column.prop(control, "annotator")
             if control.annotator not in {"EXACT", "LINEART_STANDARD"}:

@@ -49,12 +49,15 @@ class DIFFSYNTH_PT_key_frames(SwitchedPanel, bpy.types.Panel):
 
 
 class DIFFSYNTH_UL_regions(bpy.types.UIList):
-    """A region's collection and prompt in a row."""
+    """What a region restyles, and how."""
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property) -> None:
-        row = layout.row()
-        row.prop(item, "collection", text="")
-        row.prop(item, "prompt", text="", emboss=False)
+        layout.use_property_split = False
+        chosen = item.collection is not None
+        layout.label(
+            text=item.collection.name if chosen else "No objects yet", icon="OUTLINER_COLLECTION" if chosen else "ERROR"
+        )
+        layout.prop(item, "prompt", text="", emboss=False)
 
 
 class DIFFSYNTH_PT_regions(SwitchedPanel, bpy.types.Panel):

@@ -28,6 +28,7 @@ class DIFFSYNTH_UL_loras(bpy.types.UIList):
     """A LoRA and its weight in a row."""
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property) -> None:
+        layout.use_property_split = False
         name = bpy.path.display_name_from_filepath(item.path) if item.path else "No file yet"
         layout.label(text=name, icon="FILE" if item.path else "ERROR")
         layout.prop(item, "weight", text="", emboss=False)

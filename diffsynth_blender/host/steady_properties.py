@@ -46,7 +46,7 @@ class DiffsynthSteady(bpy.types.PropertyGroup):
         subtype="FACTOR",
     )
     interval: IntProperty(
-        name="Every Step",
+        name="Step Interval",
         description="Hold steady at every how many-th denoising step: 1 for each of them; fewer are faster and sharper",
         default=1,
         min=1,
