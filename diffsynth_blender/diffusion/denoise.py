@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 
 from .families.guidance import Denoiser, Split
-from .prediction import output_change, x0_from_output
+from .prediction import NoiseLevel, PredictionType, output_change, x0_from_output
 from .sampler import Sampler
 from .windows import Window, frame_windows
 
@@ -34,6 +34,8 @@ class StepDone:
     """(T, C, h, w) as they enter the next step."""
     state: dict[str, torch.Tensor]
     """What the sampler remembers; see `Sampler.state`."""
+    x0: Callable[[int], torch.Tensor]
+    """Predicts the clean latents (1, C, h, w) of a frame, edited, from what the step saw; to look at."""
 
 
 class JobInterrupted(Exception):
@@ -103,15 +105,22 @@ def denoise(
                 raise JobInterrupted
             evaluate = partial(denoiser, x_t[window.frames], timestep, window.frames, progress)
             window.add(output, batch_memory(evaluate).to(latents.device))
+        level = sampler.level(step)
         todo = [edit for edit in edits if edit.at(step, count)]
         if todo:
-            level = sampler.level(step)
             x0 = x0_from_output(output, latents, level, kind)
             change = torch.zeros_like(x0)
             for edit in todo:
                 change = change + edit.apply(x0 + change, step, count)
             output = output + output_change(change, level, kind)
         fresh = fresh_noise(step) if sampler.needs_fresh and fresh_noise is not None and step < count - 1 else None
+        look = partial(_x0_of_frame, output, latents, level, kind)
         latents = sampler.advance(output, step, latents, fresh)
-        on_step(StepDone(step, count, latents, sampler.state()))
+        on_step(StepDone(step, count, latents, sampler.state(), look))
     return latents
+
+
+def _x0_of_frame(
+    output: torch.Tensor, latents: torch.Tensor, level: NoiseLevel, kind: PredictionType, index: int
+) -> torch.Tensor:
+    return x0_from_output(output[index : index + 1], latents[index : index + 1], level, kind)

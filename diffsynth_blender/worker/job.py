@@ -32,6 +32,7 @@ from .inputs import at_result_size, run_hash
 from .key_frames import restyle_by_keys
 from .measure import measure
 from .part import Part
+from .pictures import write_pictures
 from .restyle import Restyling, restyle_apart
 from .selection import Selection, select_frames
 
@@ -83,6 +84,7 @@ class JobRun:
     def execute(self) -> None:
         """Do what is left to do."""
         part = self._part(self._job, self._selection.computed)
+        write_pictures(part, self._selection.written)
         if self._job.settings.baseline:
             self._make_baseline(part)
         restyled = self._restyle(part)

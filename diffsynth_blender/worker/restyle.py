@@ -16,8 +16,10 @@ from ..diffusion.sampler import Sampler
 from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
 from ..protocol.settings import Numbers
+from ..protocol.traces import latest_path
 from .animation import per_frame
 from .estimate import describe, estimate
+from .latest import LatestPicture
 from .part import Part
 
 Picture = Callable[[], np.ndarray]
@@ -89,6 +91,7 @@ class Restyling:
         """Clean latents (T, C, h, w) of the restyled frames, from the last step that is on disk."""
         part, context = self._part, self._context
         pipeline, sampler = part.pipeline, part.pipeline.sampler()
+        self._latest = LatestPicture(latest_path(context.job_dir), pipeline.loop_codec)
         noise = part.noise(self.restyled)
         kept, first_step, sources = context.checkpoint(self._path), 0, None
         if (self._settings.strength < 1 and kept is None) or self._settings.hold_colours > 0:
@@ -177,6 +180,7 @@ class Restyling:
             save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary)
         self._context.journal.step_finished(done.step, path)
         self._path(done.step - 1).unlink(missing_ok=True)
+        self._latest.show(lambda: done.x0(len(done.latents) // 2))
         self._context.progress(self._stage, done.step + 1, done.step_count)
 
 
