@@ -1,9 +1,9 @@
 """Whether a job folder already holds the shot that a scene would render now, so that it need not be rendered again.
 
 Two answers: `find_captured` compares what job.json says and is for an artist who declares the scene unchanged;
-`is_unchanged` also compares what the capture was made from (the .blend file and its libraries, or the cameras of a
-scene that was never saved, and the artist's own files) and is for scripts. Neither sees what a script changed in memory
-after loading a file.
+`is_unchanged` also compares what the capture was made from (the .blend file and its libraries, or the cameras or the
+strip of a scene that was never saved, and the artist's own files) and is for scripts. Neither sees what a script
+changed in memory after loading a file.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ def origin(scene: bpy.types.Scene, frames: range, source: Source) -> str:
     if bpy.data.filepath:
         files = [bpy.data.filepath, *(bpy.path.abspath(library.filepath) for library in bpy.data.libraries)]
         content: list[object] = [file_sha256(Path(file)) for file in files if Path(file).is_file()]
+    elif isinstance(source, StripSource):
+        content = _values(find_strip(scene, source.strip))
     else:
         with same_frame_after(scene):
             content = [_camera(scene, frame) for frame in frames]
@@ -123,6 +125,13 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return stat.st_size, stat.st_mtime_ns
+
+
+def _values(strip: bpy.types.Strip) -> list[object]:
+    """The plain properties of a strip."""
+    plain = {"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM"}
+    names = [prop.identifier for prop in strip.bl_rna.properties if prop.type in plain]
+    return [str(getattr(strip, name)) for name in names if name != "select"]
 
 
 def _camera(scene: bpy.types.Scene, frame: int) -> list[object]:
