@@ -54,7 +54,7 @@ def edges_found(picture: np.ndarray, wanted: np.ndarray) -> float:
     """Share of the wanted edges (H, W) at which, or beside which, the picture has one of its as many strongest."""
     strength = edges(picture @ LUMA)
     count = int(wanted.sum())
-    strongest = strength >= np.partition(strength.ravel(), -count)[-count]
+    strongest = (strength >= np.partition(strength.ravel(), -count)[-count]) & (strength > 0)
     return float((box_mean(strongest.astype(np.float32), 3) > 0)[wanted].mean())
 
 

@@ -1,8 +1,9 @@
 """Train the demo model: `python -m diffsynth_blender.demo.train --data build/dataset --output FOLDER --minutes 150`.
 
 Stages, each resumable on its own: the decoder, the diffusion model, the export of what is there, the tiny autoencoder
-of the exported model. On whatever there is, a graphics card or processor cores. With `--blender` the scenes that are
-missing are rendered first, in that Python; without it they must be there, as scene files or as packs (train_pack.py).
+of the exported model; and, only when asked for, `few`: a diffusion model for few steps, which is exported from then on.
+On whatever there is, a graphics card or processor cores. With `--blender` the scenes that are missing are rendered
+first, in that Python; without it they must be there, as scene files or as packs (train_pack.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .train_decoder import to_tensor, train_decoder
 from .train_diffusion import DemoModel, train_diffusion
 from .train_encoder import measure_spread, set_decoder, set_encoder
 from .train_export import export
+from .train_few_steps import train_few_steps
 from .train_model import make_vae
 from .train_store import SceneStore
 from .train_tiny import SAMPLES, agreement, export_tiny, train_tiny
@@ -40,7 +42,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "model", help="model folder")
     parser.add_argument("--training", type=Path, default=Path("build/training"), help="checkpoints and logs")
     parser.add_argument("--minutes", type=float, default=150.0, help="wall clock of the stages that are run")
-    parser.add_argument("--stage", default="all", choices=["all", *STAGES])
+    parser.add_argument("--stage", default="all", choices=["all", *STAGES, "few"])
     parser.add_argument("--samples", type=int, default=SAMPLES, help="crops that the tiny autoencoder learns from")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args()
@@ -71,12 +73,16 @@ def render_scenes(python: str, data: Path, count: int) -> None:
 
 
 def run_stage(stage: str, store: SceneStore, training: Path, *, minutes: float, device: torch.device) -> None:
-    """Train the decoder or the diffusion model for `minutes`, or go on with it."""
+    """Train the decoder, the diffusion model or its few-step version for `minutes`, or go on with it."""
     spread = latent_spread(store, training)
     if stage == "decoder":
         train_decoder(trained_vae(store, training), spread, store, training, minutes=minutes, device=device)
+        return
+    tokenizer = trained_tokenizer(store, training)
+    if stage == "few":
+        teacher = trained_model(tokenizer, training, "diffusion")
+        train_few_steps(teacher, spread, tokenizer, store, training, minutes=minutes, device=device)
     else:
-        tokenizer = trained_tokenizer(store, training)
         train_diffusion(DemoModel(tokenizer), spread, tokenizer, store, training, minutes=minutes, device=device)
 
 
@@ -121,15 +127,25 @@ def trained_tokenizer(store: SceneStore, training: Path) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
+def trained_model(tokenizer: CLIPTokenizer, training: Path, stage: str) -> DemoModel:
+    """The diffusion model as far as a stage has trained it: the running mean of its weights.
+
+    Raises FileNotFoundError where the stage has not been run.
+    """
+    path = training / f"{stage}.pt"
+    state = load_checkpoint(path)
+    if state is None:
+        raise FileNotFoundError(f"{path}: no such file; run --stage {stage} first")
+    model = DemoModel(tokenizer)
+    model.load_state_dict(state["mean"])
+    return model
+
+
 def export_trained(store: SceneStore, training: Path, output: Path) -> None:
     """Write what has been trained so far as a model folder."""
     tokenizer = trained_tokenizer(store, training)
-    model = DemoModel(tokenizer)
-    state = load_checkpoint(training / "diffusion.pt")
-    if state is None:
-        raise FileNotFoundError(f"{training / 'diffusion.pt'}: no such file; run --stage diffusion first")
-    model.load_state_dict(state["mean"])
-    export(model, trained_vae(store, training), tokenizer, output)
+    stage = "few" if (training / "few.pt").is_file() else "diffusion"
+    export(trained_model(tokenizer, training, stage), trained_vae(store, training), tokenizer, output)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,6 +57,10 @@ class Batch:
         """The same batch on a device."""
         tensors = (self.latents, self.sources, self.tokens, self.depth, self.normal)
         return Batch(*(tensor.to(device) for tensor in tensors), self.use_depth, self.use_normal)
+
+    def with_tokens(self, tokens: torch.Tensor) -> Batch:
+        """The same samples under other captions, token ids (B, L)."""
+        return replace(self, tokens=tokens)
 
 
 class BatchMaker:

@@ -13,6 +13,8 @@ from PIL import Image
 
 from diffsynth_blender.demo.train_ahead import Ahead
 from diffsynth_blender.demo.train_data import LOOKS, load_scene
+from diffsynth_blender.demo.train_few_steps import clean, ddim
+from diffsynth_blender.demo.train_model import make_scheduler
 from diffsynth_blender.demo.train_pack import write_packs
 from diffsynth_blender.demo.train_procedural import draw_picture
 from diffsynth_blender.demo.train_store import SceneStore
@@ -80,6 +82,15 @@ def test_training_goes_on_where_it_stopped(trained: Path) -> None:
     assert steps() == {**before, "tiny": steps()["tiny"]} and steps()["tiny"] > before["tiny"]
 
 
+def test_a_few_step_version_is_trained_when_asked_for_and_exported_from_then_on(trained: Path) -> None:
+    """The stage leaves other weights than those it started from, and the next export holds them."""
+    network = trained / "model" / "unet" / "diffusion_pytorch_model.safetensors"
+    before = network.read_bytes()
+    train(trained, "--stage", "few")
+    train(trained, "--stage", "export")
+    assert network.read_bytes() != before
+
+
 def test_packs_hold_the_scenes_bit_for_bit(tmp_path: Path) -> None:
     """What is read from packs is what is in the scene files; the held-out scenes are kept apart in both."""
     paths = draw_scenes(tmp_path / "scenes", range(12), size=16)
@@ -110,3 +121,21 @@ def test_batches_drawn_ahead_come_in_order_and_fit_what_is_asked_for(depth: int)
     assert [size for _, size in drawn] == [8, 8, 8, 8, 2, 2]
     if depth:
         assert [name for name, _ in drawn[:4]] == ["a", "b", "a", "b"]
+
+
+def test_neighbouring_points_of_a_way_mean_the_same_picture() -> None:
+    """With the right v the clean latents are the picture, and a step back by DDIM stays on the way to it."""
+    alphas = make_scheduler().alphas_cumprod
+    picture, noise = torch.randn(2, 12, 4, 4), torch.randn(2, 12, 4, 4)
+    timesteps, earlier = torch.tensor([900, 300]), torch.tensor([860, 260])
+
+    def on_the_way(times: torch.Tensor) -> torch.Tensor:
+        alpha = alphas[times].view(-1, 1, 1, 1)
+        return alpha.sqrt() * picture + (1 - alpha).sqrt() * noise
+
+    alpha = alphas[timesteps].view(-1, 1, 1, 1)
+    v = alpha.sqrt() * noise - (1 - alpha).sqrt() * picture
+    noisy = on_the_way(timesteps)
+    torch.testing.assert_close(clean(v, noisy, alpha), picture, atol=1e-4, rtol=1e-4)
+    stepped = ddim(v, noisy, alpha, alphas[earlier].view(-1, 1, 1, 1))
+    torch.testing.assert_close(stepped, on_the_way(earlier), atol=1e-4, rtol=1e-4)
