@@ -57,6 +57,13 @@ class DIFFSYNTH_OT_preset_add(AddPresetBase, bpy.types.Operator):
         lines = ["import bpy", "chosen = bpy.context.scene.diffsynth", *_lines(context.scene.diffsynth, "chosen")]
         Path(filepath).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
+    def remove(self, context: bpy.types.Context, filepath: str) -> None:
+        """Remove the preset, if it is the user's: Blender knows the others only where the package is an extension."""
+        if Path(filepath).is_relative_to(SHIPPED):
+            self.report({"WARNING"}, "This preset comes with the extension and stays")
+        else:
+            Path(filepath).unlink()
+
 
 class DIFFSYNTH_OT_preset_load(bpy.types.Operator):
     """Load a preset, as one step of undo."""
@@ -95,6 +102,7 @@ class DIFFSYNTH_PT_presets(PresetPanel, bpy.types.Panel):
     """The menu in the main panel's header."""
 
     bl_label = "Presets"
+    bl_description = "Look, prompt, model and everything that belongs to them, saved under a name"
     preset_subdir = SUBFOLDER
     preset_operator = "diffsynth.preset_load"
     preset_add_operator = "diffsynth.preset_add"

@@ -35,6 +35,10 @@ def saved_as(name: str) -> Path:
     return Path(bpy.utils.preset_find(name, presets.SUBFOLDER))
 
 
+def shipped_presets() -> list[Path]:
+    return sorted((presets.SHIPPED / "presets" / presets.SUBFOLDER).glob("*.py"))
+
+
 def test_a_preset_comes_back_as_it_was_saved(scene, tmp_path):
     """Every setting survives the way through a preset, keyframes aside, whatever was chosen since."""
     settings = every_other_value(tmp_path)
@@ -104,6 +108,26 @@ def test_presets_are_removed(scene):
     assert not preset.exists()
 
 
+def test_shipped_presets_stay(scene):
+    """They are part of the extension, not of the user's folder."""
+    [gold] = [path for path in shipped_presets() if path.stem == "Gold"]
+    bpy.ops.diffsynth.preset_add(name="Gold", remove_name=True)
+    assert gold.exists()
+
+
+def test_loading_is_one_step_of_undo(scene):
+    """Whatever a preset changed comes back at once."""
+    scene.diffsynth.prompt, scene.diffsynth.seed = "my own", 7
+    bpy.ops.ed.undo_push(message="before")
+    preset = next(path for path in shipped_presets() if path.stem == "Watercolour")
+    bpy.ops.diffsynth.preset_load("EXEC_DEFAULT", True, filepath=str(preset))
+    chosen = bpy.context.scene.diffsynth
+    assert (chosen.look, chosen.seed) == ("TEXT", 0)
+    bpy.ops.ed.undo()
+    chosen = bpy.context.scene.diffsynth
+    assert (chosen.look, chosen.prompt, chosen.seed) == ("RENDER", "my own", 7)
+
+
 def test_a_preset_that_is_not_there_is_said(scene, tmp_path):
     """Its file was removed meanwhile."""
     with pytest.raises(RuntimeError, match="no such preset"):
@@ -112,7 +136,7 @@ def test_a_preset_that_is_not_there_is_said(scene, tmp_path):
 
 def test_shipped_presets_are_found_and_complete(scene, tmp_path):
     """Those that come with the extension stand in the menu, and make a shot ready with any model."""
-    shipped = sorted((presets.SHIPPED / "presets" / presets.SUBFOLDER).glob("*.py"))
+    shipped = shipped_presets()
     assert str(shipped[0].parent) in bpy.utils.preset_paths(presets.SUBFOLDER)
     chosen = scene.diffsynth
     for model in ("DEMO", "FOLDER"):
