@@ -10,14 +10,16 @@ HOSTS    = host-4.2 host-4.5 host-5.0 host-5.2
 
 export DIFFSYNTH_WORKER_PYTHON = $(CURDIR)/$(WORKER)
 
-.PHONY: help demo looks test test-matrix bench extension lint clean
+.PHONY: help demo looks test test-matrix test-install bench wheels extension lint clean
 
 help:
 	@echo "make demo         render the demo shot, stylise it, write build/demo/"
 	@echo "make looks        the five looks on the demo shot, into build/looks/gallery.png"
 	@echo "make test         all tests that need no GPU"
 	@echo "make test-matrix  the host tests on every bpy wheel this machine's Pythons allow"
+	@echo "make test-install the worker's environment set up, broken, repaired and removed, for real"
 	@echo "make bench        timings and figures, side by side, into build/bench/"
+	@echo "make wheels       fetch the installer that the extension brings, into wheels/"
 	@echo "make extension    validate and build the extension zip into build/"
 	@echo "make lint         ruff, mypy, import contract"
 	@echo "make clean        remove build/demo, build/looks, build/bench and the zip (environments stay)"
@@ -39,13 +41,20 @@ test-matrix:
 	@set -e; for host in $$($(ENV) --available $(HOSTS)); do \
 	  $(ENV) worker $$host; echo "== $$host"; $(VENV)/$$host/bin/python -m pytest tests/host; done
 
+test-install:
+	@$(ENV) worker
+	$(WORKER) -m pytest tests/setup tests/setup/whole.py
+
 bench:
 	@$(ENV) worker bench host-$(BLENDER)
 	$(HOST) -m tests.benchmarks.clips.render
 	$(WORKER) -m tests.benchmarks memory diffusion passes
 	$(BENCH) -m tests.benchmarks remap patchmatch long_clips blending
 
-extension:
+wheels:
+	$(PYTHON) -m diffsynth_blender.environment.bundled_uv
+
+extension: wheels
 	@$(ENV) host-$(BLENDER)
 	@mkdir -p build
 	@tool=$$(find $(VENV)/host-$(BLENDER) -path '*addons_core/bl_pkg/cli/blender_ext.py' | head -1); \
