@@ -11,12 +11,14 @@ from pathlib import Path
 from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES, DEVICES, BadJobError
 from ..protocol.looks import LOOKS
 from .command_log import PROGRAM
+from .result_properties import PLACEMENTS
 from .source_options import add_source
 
 EXIT_CODES = (
     "exit codes: 0 done, 1 a bug, a disk that cannot be written or a worker that died, 2 bad arguments, scene or job, "
     "3 model, device or worker missing, 4 out of memory, 130 cancelled"
 )
+PLACES = tuple(name for name, _, _ in PLACEMENTS)
 _RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
 
 
@@ -74,11 +76,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_shot(parser)
     _add_worker(parser)
-    parser.add_argument(
-        "--save", type=_path, metavar="FILE", help="where the .blend with the result goes (default: in DIR)"
-    )
-    parser.add_argument("--no-save", action="store_true", help="save no .blend")
-    parser.add_argument("--movie", action="store_true", help="also encode DIR/result.mp4")
+    add = parser.add_argument
+    add("--place", type=str.upper, choices=PLACES, help="where the result goes (default: where the scene says)")
+    add("--save", type=_path, metavar="FILE", help="where the .blend with the result goes (default: in DIR)")
+    add("--no-save", action="store_true", help="save no .blend")
+    add("--movie", action="store_true", help="also encode DIR/result.mp4")
 
 
 def _add_preview(parser: argparse.ArgumentParser) -> None:

@@ -1,24 +1,23 @@
-"""Commands that begin with the open scene: run, preview, export-job; and what follows a render of it."""
+"""Commands that begin with the open scene: run, preview, export-job."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import threading
-import time
 from pathlib import Path
 
 import bpy
 
 from ..protocol import BadJobError, JobCancelledError, load_job
-from . import api, movie, saved
+from ..protocol.traces import PICTURES_FOLDER
+from . import api
 from .capture import CaptureStatus
-from .child import ChildCapture
-from .command_log import CommandLog, FileWritten
+from .command_log import CommandLog
+from .command_result import place, save_copy, write_movie
 from .command_scene import frames_of, job_folder_of, scene_of, settings_of
 from .job_folders import preview_folder
 from .source_options import source_of
-from .source_work import source_preparations
-from .strip import find_edit_scene
 
 PREVIEW_FRAMES = 4  # enough to see whether it holds steady
 
@@ -29,29 +28,12 @@ def run(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event
     job_dir = export_job(options, log, cancelled)
     _stylise(options, job_dir, log, cancelled)
     scene = scene_of(options)
-    api.insert_strip(scene, job_dir)
+    place(scene, job_dir, log, placement=options.place)
     if options.movie:
-        path = movie.render_movie(find_edit_scene(scene), job_dir / "result.mp4")
-        log.event(FileWritten("movie", str(path)))
+        write_movie(job_dir, log)
     if not options.no_save:
-        _save(options.save or job_dir / _file_name(scene), log)
+        save_copy(scene, options.save or job_dir, log)
     return job_dir
-
-
-def stylise_rendered(scene: bpy.types.Scene, log: CommandLog) -> None:
-    """As `run` with nothing but the scene's own settings, where this Blender must not render: another one does.
-
-    Raises CaptureError or DiffSynthError saying why it did not end well.
-    """
-    start, end, step = saved.frame_range(scene)
-    frames = range(start, end + 1, step)
-    settings, job_dir = saved.settings(scene, frames), saved.job_folder(scene)
-    api.check_ready(settings)
-    for begin in source_preparations(scene, job_dir, frames, settings):
-        _wait(begin(), log)
-    api.stylise(job_dir, on_event=log.event)
-    api.insert_strip(scene, job_dir)
-    _save(job_dir / _file_name(scene), log)
 
 
 def export_job(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
@@ -66,7 +48,11 @@ def preview(options: argparse.Namespace, log: CommandLog, cancelled: threading.E
     api.check_ready(settings_of(options), options.worker_python)
     job_dir = options.output or preview_folder(job_folder_of(options))
     _capture(options, job_dir, _preview_frames(options), log, cancelled)
+    pictures = job_dir / PICTURES_FOLDER  # where there is one, the worker fills it
+    shutil.rmtree(pictures, ignore_errors=True)
+    pictures.mkdir()
     _stylise(options, job_dir, log, cancelled)
+    log.note(f"control pictures, motion and visibility: {pictures}")
     return job_dir
 
 
@@ -107,29 +93,9 @@ def _capture(
     log.note("rendered" if rendered else f"{job_dir} already holds these frames: nothing is rendered again")
 
 
-def _wait(capture: ChildCapture, log: CommandLog) -> None:
-    """Wait for what another Blender renders."""
-    shown = 0
-    while (status := capture.tick()).state == "running":
-        if status.renders_done > shown:
-            shown = status.renders_done
-            log.rendered(shown, status.render_count, status.frame)
-        time.sleep(api.POLL_SECONDS)
-
-
 def _stylise(options: argparse.Namespace, job_dir: Path, log: CommandLog, cancelled: threading.Event) -> None:
     api.stylise(job_dir, worker_python=options.worker_python, on_event=log.event, is_cancelled=cancelled.is_set)
     log.note(f"stylised: {job_dir / 'output'}")
-
-
-def _save(path: Path, log: CommandLog) -> None:
-    """Save a copy of the file as it is now, with the result."""
-    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, relative_remap=True)
-    log.event(FileWritten("blend", str(path)))
-
-
-def _file_name(scene: bpy.types.Scene) -> str:
-    return Path(bpy.data.filepath).name or f"{bpy.path.clean_name(scene.name)}.blend"
 
 
 def _may_replace(scene: bpy.types.Scene, job_dir: Path) -> bool:

@@ -1,17 +1,18 @@
-"""An edit scene, or the source frames of a job folder -> an H.264 movie, encoded by Blender itself.
+"""An edit scene, or the frames of a job folder -> an H.264 movie, encoded by Blender itself.
 
 The movie is rendered from a scene that exists only meanwhile: no output setting of the artist's scenes is touched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 
-from ..protocol import BadJobError, load_job
+from ..protocol import BadJobError, Shot, load_job
 from . import compat
-from .strip import fit_edit_scene, held_paths, new_edit_scene, new_image_strip
+from .strip import fit_edit_scene, held_paths, new_edit_scene, new_image_strip, result_of
 
 
 def render_movie(edit_scene: bpy.types.Scene, path: Path | str) -> Path:
@@ -33,12 +34,22 @@ def render_source_movie(job_dir: Path | str, path: Path | str) -> Path:
     """
     job_dir = Path(job_dir).resolve()
     shot = load_job(job_dir).shot
-    paths = held_paths(shot, lambda frame: shot.source_path(job_dir, frame))
-    scene = new_edit_scene("DiffSynth source")
+    return _render_frames(shot, lambda frame: shot.source_path(job_dir, frame), Path(path))
+
+
+def render_result_movie(job_dir: Path | str, path: Path | str) -> Path:
+    """Encode the results of a job folder as MP4; returns the path. Raises as `render_source_movie`."""
+    job_dir = Path(job_dir).resolve()
+    return _render_frames(load_job(job_dir).shot, result_of(job_dir), Path(path))
+
+
+def _render_frames(shot: Shot, path_of: Callable[[int], Path], path: Path) -> Path:
+    paths = held_paths(shot, path_of)
+    scene = new_edit_scene("DiffSynth movie")
     try:
         fit_edit_scene(scene, shot)
-        new_image_strip(scene, "Source", paths, shot.frames[0], 1)
-        return _encode(scene, Path(path))
+        new_image_strip(scene, "Frames", paths, shot.frames[0], 1)
+        return _encode(scene, path)
     finally:
         bpy.data.scenes.remove(scene)
 

@@ -19,7 +19,7 @@ from bpy.app.handlers import persistent
 from ..protocol import BadJobError, DiffSynthError
 from .capture_checks import CaptureError
 from .command_log import CommandLog, say
-from .command_shot import stylise_rendered
+from .command_rendered import stylise_rendered
 
 VARIABLE = "DIFFSYNTH_RENDER_HOOK"
 """Of the environment. "off": renders are followed by nothing, whatever the scene says."""
