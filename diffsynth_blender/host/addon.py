@@ -9,16 +9,22 @@ from . import (
     compositor_operators,
     deflicker_operators,
     deflicker_properties,
+    job_attach,
+    job_icon,
+    job_operators,
     job_properties,
+    job_queue,
+    job_remedies,
     list_operators,
     operators,
     panel_advanced,
     panel_controls,
     panel_frames,
+    panel_jobs,
     panel_model,
     panel_result,
-    panel_steady,
     panel_source,
+    panel_steady,
     panels,
     preferences,
     presets,
@@ -40,6 +46,8 @@ CLASSES = (
     *deflicker_properties.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
+    *job_operators.CLASSES,
+    *job_remedies.CLASSES,
     *source_operators.CLASSES,
     *list_operators.CLASSES,
     *presets.CLASSES,
@@ -54,6 +62,7 @@ CLASSES = (
     *panel_frames.CLASSES,
     *panel_advanced.CLASSES,
     *panel_result.CLASSES,
+    *panel_jobs.CLASSES,
     *sequencer_panel.CLASSES,
 )
 
@@ -65,7 +74,10 @@ def register() -> None:
     properties.register()
     deflicker_properties.register()
     presets.register()
+    job_icon.register()
     pump.register()
+    job_queue.register()
+    job_attach.register()
     command.register()
     render_hook.register()
     if not __package__.startswith("bl_ext.") and not bpy.app.binary_path:
@@ -80,7 +92,10 @@ def unregister() -> None:
     atexit.unregister(unregister)
     render_hook.unregister()
     command.unregister()
+    job_attach.unregister()
+    job_queue.unregister()
     pump.unregister()
+    job_icon.unregister()
     presets.unregister()
     deflicker_properties.unregister()
     properties.unregister()

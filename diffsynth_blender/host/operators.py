@@ -1,13 +1,19 @@
-"""What the buttons do: check, start, tell. The work itself is in pump.py and api.py."""
+"""What the buttons for the job of a scene do: start, pause, go on, stop. The work itself is in pump.py and api.py."""
+
+from __future__ import annotations
 
 import bpy
+from bpy.props import EnumProperty
 
-from ..protocol import BadJobError, DiffSynthError, Settings
-from . import api, preferences, properties, pump
+from ..protocol import DiffSynthError, Settings
+from . import api, history, job_failure, job_queue, properties, pump
 from .capture_checks import CaptureError
+from .job_choice import chosen_frames, chosen_job, why_not_now
+from .job_record import RESUMABLE, JobRecord
+from .preview import Preview
 from .show import show_edit_scene
-from .strip import find_edit_scene, is_edit_scene
-from .stylisation import Stylisation
+from .strip import find_edit_scene
+from .stylisation import begin, go_on
 
 
 class DIFFSYNTH_OT_stylise(bpy.types.Operator):
@@ -19,32 +25,126 @@ class DIFFSYNTH_OT_stylise(bpy.types.Operator):
         "Render the shot, restyle it as the prompt says, and show the result as a strip in an edit scene of its own. "
         "Blender stays usable meanwhile"
     )
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Say under the button why it cannot be pressed."""
-        reason = _why_not(context.scene)
+        reason = why_not_now(context.scene)
         if reason:
             cls.poll_message_set(reason)
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = context.scene
-        chosen = scene.diffsynth
-        start, end, step = properties.frame_range(scene)
         try:
-            settings = properties.to_settings(chosen)
-            job_dir = properties.job_folder(scene)
             if bpy.app.background:  # timers never fire there
-                _stylise_blocking(scene, settings)
+                _stylise_blocking(scene, properties.to_settings(scene.diffsynth, chosen_frames(scene)))
                 return {"FINISHED"}
-            stylisation = Stylisation(
-                scene, job_dir, range(start, end + 1, step), settings, reuse_capture=chosen.reuse_capture
-            )
+            work = begin(scene, chosen_job(scene), reuse_capture=scene.diffsynth.reuse_capture)
         except (CaptureError, DiffSynthError) as error:
-            self.report({"ERROR"}, str(error))
+            job_failure.tell(self, scene, error)
             return {"CANCELLED"}
-        pump.start(stylisation)
+        pump.start(work)
+        return {"FINISHED"}
+
+
+class DIFFSYNTH_OT_preview(bpy.types.Operator):
+    """Stylise one frame or four, and show them with what the model sees."""
+
+    bl_idname = "diffsynth.preview"
+    bl_label = "Preview"
+    bl_description = (
+        "Stylise a few frames from the current one on, in a folder of their own, and show result, controls and motion "
+        "as pictures in an image editor"
+    )
+    bl_options = {"REGISTER"}
+
+    frames: EnumProperty(
+        name="Frames",
+        description="How many frames the preview stylises",
+        items=(
+            ("ONE", "One Frame", "The current frame: how the look comes out"),
+            ("FOUR", "Four Frames", "Four frames from the current one on: how steady they are, and how things move"),
+        ),
+        default="ONE",
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """As for the shot."""
+        reason = why_not_now(context.scene)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        scene = context.scene
+        try:
+            preview = Preview(scene, 4 if self.frames == "FOUR" else 1)
+        except (CaptureError, DiffSynthError) as error:
+            job_failure.tell(self, scene, error)
+            return {"CANCELLED"}
+        if not bpy.app.background:
+            pump.start(preview)
+            return {"FINISHED"}
+        preview.run_blocking()
+        if preview.state != "done":
+            self.report({"ERROR"}, preview.message)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class DIFFSYNTH_OT_pause(bpy.types.Operator):
+    """Hold what runs."""
+
+    bl_idname = "diffsynth.pause"
+    bl_label = "Pause"
+    bl_description = (
+        "Stop after the step that is running and free the memory of the worker; Resume goes on with the next step, as "
+        "if nothing had been. A render waits before its next frame"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only while something runs."""
+        cls.poll_message_set("Nothing is under way")
+        return pump.is_running() and pump.current().state == "running"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        job_queue.turn_off()
+        pump.pause()
+        return {"FINISHED"}
+
+
+class DIFFSYNTH_OT_resume(bpy.types.Operator):
+    """Go on where something was paused or stopped."""
+
+    bl_idname = "diffsynth.resume"
+    bl_label = "Resume"
+    bl_description = "Go on with the job where it was paused, stopped or failed, with the settings that it had"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Say under the button why nothing can go on."""
+        if pump.is_running() and pump.current().state == "running":
+            cls.poll_message_set(pump.current().title)
+            return False
+        cls.poll_message_set("No job of this scene was paused or stopped")
+        return pump.is_paused() or resumable(context.scene) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if pump.is_paused():
+            pump.resume()
+            return {"FINISHED"}
+        scene = context.scene
+        try:
+            pump.start(go_on(scene, resumable(scene)))
+        except (CaptureError, DiffSynthError) as error:
+            job_failure.tell(self, scene, error)
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 
@@ -54,15 +154,16 @@ class DIFFSYNTH_OT_cancel(bpy.types.Operator):
     bl_idname = "diffsynth.cancel"
     bl_label = "Cancel"
     bl_description = "Stop after the step that is running; finished frames stay. Pressed again, stop at once"
+    bl_options = {"REGISTER"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while something runs."""
         cls.poll_message_set("Nothing is under way")
-        return pump.is_running()
+        return pump.is_running() or pump.is_paused()
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        pump.current().cancel()
+        pump.cancel()
         return {"FINISHED"}
 
 
@@ -84,34 +185,22 @@ class DIFFSYNTH_OT_show_result(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _why_not(scene: bpy.types.Scene) -> str:
-    """Why the scene cannot be stylised now, or "". Called at every redraw, so it looks at little."""
-    if pump.is_running():
-        return pump.current().title
-    if is_edit_scene(scene):
-        return "This scene shows results; switch to the scene of the shot"
-    try:
-        if not scene.diffsynth.prompt.strip():
-            raise BadJobError("the prompt is empty; describe what the shot should look like")
-        properties.job_folder(scene)
-        properties.to_settings(scene.diffsynth)
-        preferences.worker_python()
-    except DiffSynthError as error:
-        return str(error)[0].upper() + str(error)[1:]
-    return ""
+def resumable(scene: bpy.types.Scene) -> JobRecord | None:
+    """The job that Resume goes on with: the marked one, else the newest, if it was stopped."""
+    chosen = history.active(scene)
+    return chosen if chosen is not None and chosen.state in RESUMABLE else None
 
 
 def _stylise_blocking(scene: bpy.types.Scene, settings: Settings) -> None:
-    start, end, step = properties.frame_range(scene)
-    job_dir = properties.job_folder(scene)
+    frames, job_dir = chosen_frames(scene), properties.job_folder(scene)
     api.check_ready(settings)
     api.capture(
         scene,
         job_dir,
         settings=settings,
-        frame_start=start,
-        frame_end=end,
-        frame_step=step,
+        frame_start=frames[0],
+        frame_end=frames[-1],
+        frame_step=frames.step,
         overwrite=True,
         reuse=scene.diffsynth.reuse_capture,
     )
@@ -119,4 +208,11 @@ def _stylise_blocking(scene: bpy.types.Scene, settings: Settings) -> None:
     api.insert_strip(scene, job_dir)
 
 
-CLASSES = (DIFFSYNTH_OT_stylise, DIFFSYNTH_OT_cancel, DIFFSYNTH_OT_show_result)
+CLASSES = (
+    DIFFSYNTH_OT_stylise,
+    DIFFSYNTH_OT_preview,
+    DIFFSYNTH_OT_pause,
+    DIFFSYNTH_OT_resume,
+    DIFFSYNTH_OT_cancel,
+    DIFFSYNTH_OT_show_result,
+)

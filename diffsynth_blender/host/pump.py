@@ -1,14 +1,20 @@
 """Drives what the buttons start, with a timer: at most one job at a time.
 
 State lives here and not in properties: a running job must be neither saved with the file nor undone. Loading another
-file, quitting or disabling the add-on ends it; its folder keeps what was finished.
+file, quitting or disabling the add-on ends it, or lets it go on without Blender where the artist chose so; its folder
+keeps what was finished.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 from bpy.app.handlers import persistent
 
+from ..protocol import DiffSynthError
+from . import history, job_failure
+from .job_work import JobWork
 from .work import Work
 
 TICK_SECONDS = 0.1  # ten steps a second: progress looks smooth, and a tick takes far less
@@ -18,6 +24,7 @@ class _Pump:
     """What runs, or the last that ran."""
 
     current: Work | None = None
+    next_work: Callable[[Work], Work | None] | None = None  # what follows the work that has ended: the queue
 
 
 def current() -> Work | None:
@@ -26,8 +33,14 @@ def current() -> Work | None:
 
 
 def is_running() -> bool:
-    """Whether something is under way."""
-    return _Pump.current is not None and _Pump.current.state == "running"
+    """Whether something is under way, or holds a render that is."""
+    work = _Pump.current
+    return work is not None and (work.state == "running" or work.is_held)
+
+
+def follow_with(next_work: Callable[[Work], Work | None] | None) -> None:
+    """Have each work that ends by itself followed by another one, where there is one."""
+    _Pump.next_work = next_work
 
 
 def start(work: Work) -> None:
@@ -35,31 +48,58 @@ def start(work: Work) -> None:
     if is_running():
         raise RuntimeError("another job is under way; wait for it, or cancel it")
     _Pump.current = work
+    job_failure.clear()
+    _tell(work)
+    _wake()
+
+
+def is_paused() -> bool:
+    """Whether the last thing that ran is paused, and can go on."""
+    return _Pump.current is not None and _Pump.current.state == "paused"
+
+
+def pause() -> None:
+    """Hold what runs."""
+    _Pump.current.pause()
+    _after_word(_Pump.current)
+
+
+def resume() -> None:
+    """Let what is paused go on."""
+    _Pump.current.resume()
+    _after_word(_Pump.current)
+
+
+def cancel() -> None:
+    """Stop what runs or is paused."""
+    _Pump.current.cancel()
+    _after_word(_Pump.current)
+
+
+def _after_word(work: Work) -> None:
+    _tell(work)
+    redraw(work)
+    _wake()
+
+
+def _wake() -> None:
     if not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick)
 
 
 def stop(message: str) -> None:
-    """End what runs, and the timer."""
-    if _Pump.current is not None:
-        _Pump.current.close(message)
-        _redraw(_Pump.current)
+    """End what runs, or let it go on without Blender; and the timer."""
+    work = _Pump.current
+    if work is not None:
+        if not (is_running() and _goes_on(work)):
+            work.close(message)
+        _tell(work)
+        redraw(work)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
 
 
-def _tick() -> float | None:
-    """The timer: one step, and the interval to the next one or None at the end."""
-    if _Pump.current is None:
-        return None
-    before = (_Pump.current.progress, _Pump.current.state)
-    _Pump.current.tick()
-    if before != (_Pump.current.progress, _Pump.current.state):
-        _redraw(_Pump.current)
-    return TICK_SECONDS if is_running() else None
-
-
-def _redraw(work: Work) -> None:
+def redraw(work: Work) -> None:
     """Show progress in the panel, and in the status bar for whoever has closed the panel."""
     text = f"DiffSynth: {work.progress.text}" if work.state == "running" else None
     for window in bpy.context.window_manager.windows:
@@ -69,19 +109,64 @@ def _redraw(work: Work) -> None:
                 area.tag_redraw()
 
 
+def _tick() -> float | None:
+    """The timer: one step, and the interval to the next one or None at the end."""
+    work = _Pump.current
+    if work is None:
+        return None
+    before = (work.progress, work.state)
+    work.tick()
+    _tell(work)
+    if before != (work.progress, work.state):
+        redraw(work)
+    if work.is_over and work.state != "detached" and _Pump.next_work is not None:
+        following = _Pump.next_work(work)
+        if following is not None:
+            _Pump.current = following
+            _tell(following)
+    return TICK_SECONDS if is_running() else None
+
+
+def _tell(work: Work) -> None:
+    """Have the history know how far it is, and the panel why it failed."""
+    if isinstance(work, JobWork):
+        work.tell_history()
+    if work.state == "failed" and work.job_dir is not None:
+        job_failure.keep(work.scene_uid, work, work.job_dir)
+
+
+def _goes_on(work: Work) -> bool:
+    """Whether a job could be left to itself, and was to."""
+    try:
+        return isinstance(work, JobWork) and work.scene.diffsynth.jobs.on_close == "DETACH" and work.detach()
+    except (DiffSynthError, OSError) as error:
+        print(f"DiffSynth: the job could not be left to itself: {error}")
+        return False
+
+
 @persistent
 def _on_load(*_: object) -> None:
     stop("Ended, because another file was loaded")
     _Pump.current = None
+    history.start_anew()
+
+
+@persistent
+def _on_undo(*_: object) -> None:
+    history.restore_after_undo()
 
 
 def register() -> None:
-    """Be told when another file is loaded."""
+    """Be told when another file is loaded, and of every undo."""
     bpy.app.handlers.load_pre.append(_on_load)
+    bpy.app.handlers.undo_post.append(_on_undo)
+    bpy.app.handlers.redo_post.append(_on_undo)
 
 
 def unregister() -> None:
     """End everything; also called by Blender when it quits."""
+    bpy.app.handlers.redo_post.remove(_on_undo)
+    bpy.app.handlers.undo_post.remove(_on_undo)
     bpy.app.handlers.load_pre.remove(_on_load)
     stop("Ended, because the add-on was disabled")
     _Pump.current = None

@@ -6,8 +6,8 @@ from . import compat, pump
 from .compat import STRIP_TAB, sequencer_scene
 from .deflicker_operators import DIFFSYNTH_OT_deflicker
 from .deflickering import Deflickering
+from .panel_jobs import draw_end, draw_progress
 from .panel_result import draw_result_buttons
-from .panels import draw_end, draw_progress
 from .sequencer import active_strip
 from .strip_frames import READABLE
 

@@ -6,46 +6,72 @@ from pathlib import Path
 
 import bpy
 
-from ..client import WorkerSession
-from ..protocol import BadJobError, Settings
-from . import api
-from .child import ChildCapture
+from ..protocol import JOB_FILE, Settings, add_redo, load_job
+from .job_record import JobRecord, new_record, settings_of
+from .job_work import JobWork
 from .reuse import change_settings, find_captured
-from .scene_state import find_block
-from .strip import find_edit_scene, insert_strip
-from .work import Work
+from .source_work import source_preparations
+from .worker_job import check_ready
 
 
-class Stylisation(Work):
+class Stylisation(JobWork):
     """One shot on its way: capture, worker, strip.
 
     Raises CaptureError or DiffSynthError, from the constructor, when the shot is refused; nothing has happened then.
     """
 
-    title = "A shot is being stylised"
-    resume_hint = "Stylise with Reuse Rendered Frames goes on where it stopped"
-
     def __init__(
-        self, scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings, *, reuse_capture: bool = False
+        self,
+        scene: bpy.types.Scene,
+        job_dir: Path,
+        frames: range,
+        settings: Settings,
+        *,
+        reuse_capture: bool = False,
+        record: JobRecord | None = None,
     ) -> None:
-        api.check_ready(settings)
-        self._scene_uid = scene.session_uid
-        self._job_dir = job_dir
-        self._frames = frames
+        check_ready(settings)
+        preparations = []
         if reuse_capture and find_captured(scene, job_dir, frames):
             change_settings(job_dir, settings)
-            super().__init__([])
         else:
-            super().__init__([lambda: ChildCapture(scene, job_dir, frames, settings)])
+            preparations = source_preparations(scene, job_dir, frames, settings)
+        super().__init__(scene, job_dir, preparations, record or new_record(scene.name, job_dir, frames, settings))
 
-    def submit(self, session: WorkerSession) -> str:
-        return session.submit(self._job_dir)
 
-    def finish(self) -> str:
-        scene = find_block(bpy.data.scenes, self._scene_uid)
-        if scene is None:
-            raise BadJobError(f"the shot's scene was deleted; its results are in {self._job_dir / 'output'}")
-        insert_strip(scene, self._job_dir)
-        if not bpy.app.background:
-            bpy.ops.ed.undo_push(message="Insert Stylised Strip")
-        return f"{len(self._frames)} frames in the scene {find_edit_scene(scene).name!r}"
+class Continuation(JobWork):
+    """A job folder that holds its shot, run or gone on with as it is, whatever the scene looks like by now.
+
+    Raises DiffSynthError, from the constructor, when the folder holds no job or the worker is not there.
+    """
+
+    def __init__(self, scene: bpy.types.Scene, record: JobRecord) -> None:
+        check_ready(load_job(record.job_dir).settings)
+        super().__init__(scene, record.job_dir, [], record)
+
+
+class Redo(Continuation):
+    """A range of a shot stylised again with other settings, against its finished neighbours, which stay as they are."""
+
+    title = "Frames are being stylised again"
+
+    def __init__(self, scene: bpy.types.Scene, record: JobRecord) -> None:
+        settings = settings_of(record)
+        check_ready(settings)
+        add_redo(record.job_dir, record.first, record.last, settings)
+        super().__init__(scene, record)
+
+
+def begin(scene: bpy.types.Scene, record: JobRecord, *, reuse_capture: bool = False) -> JobWork:
+    """Start a job of the history or the queue anew. Raises what `Stylisation` and `Redo` raise."""
+    if record.kind == "REDO":
+        return Redo(scene, record)
+    settings = settings_of(record)
+    return Stylisation(scene, record.job_dir, record.frames, settings, reuse_capture=reuse_capture, record=record)
+
+
+def go_on(scene: bpy.types.Scene, record: JobRecord) -> JobWork:
+    """Go on with a job where it stopped; from the start where it stopped while it was rendered."""
+    if (record.job_dir / JOB_FILE).is_file():
+        return Continuation(scene, record)
+    return begin(scene, record)
