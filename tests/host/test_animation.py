@@ -4,7 +4,7 @@ import bpy
 import pytest
 
 from diffsynth_blender.host import addon, animation, properties
-from diffsynth_blender.protocol import Animation
+from diffsynth_blender.protocol import Animation, change_settings
 from tests.host.shots import make_shot
 
 FRAMES = (1, 3, 5, 9)
@@ -43,6 +43,7 @@ def test_keyframes_are_sampled_at_the_frames_of_the_shot(scene):
         scene.frame_set(frame)
         shown[frame] = [chosen.guidance_scale, chosen.controls.depth.scale, chosen.deflicker.strength]
     settings = properties.to_settings(chosen, FRAMES)
+    assert change_settings(settings, ()) == settings  # as read from a job.json
     sampled = {item.key: item for item in settings.animation}
     assert list(sampled) == ["guidance_scale", "deflicker.strength", "controls.depth.scale"]
     keys = ("guidance_scale", "controls.depth.scale", "deflicker.strength")

@@ -9,7 +9,9 @@ from diffsynth_blender.protocol.looks import LOOKS
 from tests.host.drawing import draw, drawn_properties
 from tests.host.shots import make_shot
 
-PANELS = [cls for cls in addon.CLASSES if issubclass(cls, bpy.types.Panel) and cls.bl_space_type == "PROPERTIES"]
+PANELS = [
+    cls for cls in addon.CLASSES if issubclass(cls, bpy.types.Panel) and getattr(cls, "bl_context", "") == "render"
+]
 GROUPS = ("attention", "noise", "key_frames", "deflicker")
 NOT_SHOWN = {
     "rna_type",

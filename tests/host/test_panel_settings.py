@@ -26,6 +26,7 @@ from diffsynth_blender.protocol import (
     Reference,
     Region,
     Settings,
+    change_settings,
 )
 from diffsynth_blender.protocol.looks import LOOKS, apply_look
 from tests.host.shots import make_shot
@@ -88,8 +89,25 @@ def test_every_setting_goes_in_and_comes_out(scene, tmp_path):
     assert same == {"regions", "keep_rest", "animation"}
     fill_settings(scene.diffsynth, settings)
     assert properties.to_settings(scene.diffsynth) == settings
+    assert change_settings(settings, ()) == settings  # as read from a job.json
     fill_settings(scene.diffsynth, default)
     assert properties.to_settings(scene.diffsynth) == default
+
+
+def test_settings_are_saved_with_the_file(scene, tmp_path):
+    """Saved and opened again, each scene of a file has its own settings, keyframes too."""
+    fill_settings(scene.diffsynth, every_other_value(tmp_path))
+    scene.diffsynth.keyframe_insert("guidance_scale", frame=1)
+    scene.diffsynth.guidance_scale = 9.0
+    scene.diffsynth.keyframe_insert("guidance_scale", frame=9)
+    other = bpy.data.scenes.new("Other")
+    other.diffsynth.prompt = "clay"
+    wanted = {each.name: properties.to_settings(each.diffsynth, range(1, 10)) for each in bpy.data.scenes}
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot é.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot é.blend"))
+    found = {each.name: properties.to_settings(each.diffsynth, range(1, 10)) for each in bpy.data.scenes}
+    assert found == wanted and wanted["Scene"].animation and wanted["Other"] == Settings(prompt="clay")
 
 
 def test_choices_of_the_panel_are_those_of_the_protocol(scene):
