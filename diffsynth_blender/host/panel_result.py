@@ -1,5 +1,7 @@
 """Drawing only: what becomes of the finished frames, and what can be done with them."""
 
+from __future__ import annotations
+
 import bpy
 
 from .compositor_links import pairs_of

@@ -6,6 +6,7 @@ frames. Everything else stays as it is.
 
 from __future__ import annotations
 
+from math import pi
 from pathlib import Path
 
 import bpy
@@ -34,7 +35,7 @@ def add_wipe(result: bpy.types.Strip) -> bpy.types.EffectStrip:
     channel = free_channel(siblings, max(channel, source.channel), start, end)
     wipe = new_effect(siblings, f"{result.name} Wipe", "WIPE", channel, start, end, (result, source))
     wipe[WIPE_KEY] = True
-    wipe.transition_type, wipe.direction, wipe.angle, wipe.blur_width = "SINGLE", "IN", 0.0, 0.0
+    wipe.transition_type, wipe.direction, wipe.angle, wipe.blur_width = "SINGLE", "IN", pi / 2, 0.0
     wipe.use_default_fade, wipe.effect_fader = False, 0.5
     wipe.blend_type, wipe.blend_alpha = result.blend_type, result.blend_alpha
     return wipe

@@ -10,6 +10,10 @@ from diffsynth_blender.host import compat
 from diffsynth_blender.host.sequencer import every_strip
 
 
+NOTED = {"orig_width", "orig_height", "orig_fps"}
+"""What Blender notes of a picture when it first reads it."""
+
+
 def dump_sequencer(scene: bpy.types.Scene) -> dict[str, object]:
     """Every property of every strip, channel and modifier, what animates them, and what is selected."""
     editor = scene.sequence_editor
@@ -47,8 +51,7 @@ def differences(before: object, after: object, path: str = "") -> list[str]:
     if isinstance(before, list | tuple) and isinstance(after, list | tuple) and len(before) == len(after):
         pairs = enumerate(zip(before, after, strict=True))
         return [line for place, pair in pairs for line in differences(*pair, f"{path}[{place}]")]
-    # By their text: what was never written may be not-a-number, which equals nothing.
-    return [] if repr(before) == repr(after) else [f"{path}: {before!r} became {after!r}"]
+    return [] if before == after else [f"{path}: {before!r} became {after!r}"]
 
 
 def dump(owner: bpy.types.bpy_struct, depth: int = 5) -> dict[str, object]:
@@ -57,9 +60,13 @@ def dump(owner: bpy.types.bpy_struct, depth: int = 5) -> dict[str, object]:
     if depth == 0:
         return found
     for prop in owner.bl_rna.properties:
+        if prop.identifier in NOTED:
+            continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             value = getattr(owner, prop.identifier)
+        if prop.identifier == "strobe":
+            value = max(1.0, value)  # both show every frame; 4.2 itself corrects it in a strip that it renders
         found[prop.identifier] = _plain(prop, value, depth)
     if hasattr(owner, "keys") and not isinstance(owner, bpy.types.Modifier):
         try:
