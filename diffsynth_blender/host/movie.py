@@ -12,7 +12,7 @@ import bpy
 
 from ..protocol import BadJobError, Shot, load_job
 from . import compat
-from .strip import fit_edit_scene, held_paths, new_edit_scene, new_image_strip, result_of
+from .strip import fit_edit_scene, held_paths, new_edit_scene, new_image_strip, result_of, result_shot
 
 
 def render_movie(edit_scene: bpy.types.Scene, path: Path | str) -> Path:
@@ -40,7 +40,7 @@ def render_source_movie(job_dir: Path | str, path: Path | str) -> Path:
 def render_result_movie(job_dir: Path | str, path: Path | str) -> Path:
     """Encode the results of a job folder as MP4; returns the path. Raises as `render_source_movie`."""
     job_dir = Path(job_dir).resolve()
-    return _render_frames(load_job(job_dir).shot, result_of(job_dir), Path(path))
+    return _render_frames(result_shot(load_job(job_dir)), result_of(job_dir), Path(path))
 
 
 def _render_frames(shot: Shot, path_of: Callable[[int], Path], path: Path) -> Path:

@@ -8,12 +8,13 @@ knows about the worker.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import bpy
 
-from ..protocol import BadJobError, Shot, load_job, output_path
+from ..protocol import BadJobError, Job, Shot, load_job, output_path
 from .result_colours import show_exactly
 from .sequencer import strips_of
 from .strip_content import Content
@@ -33,7 +34,7 @@ def insert_strip(shot_scene: bpy.types.Scene, job_dir: Path | str) -> bpy.types.
     Raises BadJobError when a result frame is missing.
     """
     job_dir = Path(job_dir).resolve()
-    shot = load_job(job_dir).shot
+    shot = result_shot(load_job(job_dir))
     paths = held_paths(shot, result_of(job_dir))
     edit_scene = find_edit_scene(shot_scene) or new_edit_scene(f"{shot_scene.name} Stylised", shot_scene)
     fit_edit_scene(edit_scene, shot)
@@ -60,6 +61,12 @@ def held_paths(shot: Shot, path_of: Callable[[int], Path]) -> list[Path]:
         )
     following = (*shot.frames[1:], shot.frames[-1] + 1)
     return [path_of(frame) for frame, end in zip(shot.frames, following, strict=True) for _ in range(frame, end)]
+
+
+def result_shot(job: Job) -> Shot:
+    """The shot as its results show it: as large as they are."""
+    shot, upscale = job.shot, job.settings.upscale
+    return replace(shot, width=shot.width * upscale, height=shot.height * upscale)
 
 
 def result_of(job_dir: Path) -> Callable[[int], Path]:

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -98,6 +99,19 @@ def shot_scene() -> bpy.types.Scene:
     scene.view_settings.view_transform = "AgX"
     scene.view_settings.exposure = 1.5
     return scene
+
+
+def test_enlarged_frames_are_shown_whole(shot_scene, tmp_path):
+    """Results of a job with super-resolution are larger than the render: the edit scene is as large as they are."""
+    make_job(tmp_path / "job")
+    job = load_job(tmp_path / "job")
+    save_job(replace(job, settings=replace(job.settings, upscale=2)), tmp_path / "job")
+    pixels = np.random.default_rng(0).integers(0, 256, (2 * HEIGHT, 2 * WIDTH, 3), np.uint8)
+    for frame in job.shot.frames:
+        write_png(output_path(tmp_path / "job", frame), pixels)
+    strip.insert_strip(shot_scene, tmp_path / "job")
+    rendered = render_still(strip.find_edit_scene(shot_scene), 5, tmp_path / "rendered.png")
+    assert np.array_equal(rendered, pixels)
 
 
 @pytest.mark.parametrize("save_first", [False, True], ids=["unsaved", "saved"])
