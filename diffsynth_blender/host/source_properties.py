@@ -6,6 +6,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from . import compat
+from . import compat
 from .capture_checks import CaptureError
 from .source import absolute
 from .source_exr import read_head
@@ -36,6 +37,7 @@ class DiffsynthSource(bpy.types.PropertyGroup):
         ),
         default="",
         subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
     )
     passes_layer: StringProperty(
         name="View Layer",
@@ -52,6 +54,7 @@ class DiffsynthSource(bpy.types.PropertyGroup):
         description="One of the PNG files; the number in its name is the scene frame",
         default="",
         subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
     )
     strip: StringProperty(
         name="Strip",

@@ -1,5 +1,7 @@
 """Files as an artist has rendered them: multilayer EXR with passes, in every shape that Blender writes; and strips."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import bpy
