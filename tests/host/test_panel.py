@@ -1,4 +1,4 @@
-"""What the panel offers, and the stepwise stylisation behind its button. Drawing itself needs a window."""
+"""What the panel asks for, the button, and the stepwise stylisation behind it. What is in it: test_panel_*.py."""
 
 import os
 import time
