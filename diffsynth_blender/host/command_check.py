@@ -64,9 +64,9 @@ def _check_worker(options: argparse.Namespace, log: CommandLog, cancelled: threa
 
 
 def _started(command: list[str]) -> subprocess.Popen[str]:
-    environment = worker_environment(PACKAGE_ROOT)
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, "errors": "replace"}
     try:
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, errors="replace")
+        return subprocess.Popen(command, env=worker_environment(PACKAGE_ROOT), **pipes)
     except OSError as error:
         raise WorkerDiedError(
             f"{command[0]}: cannot be started: {error.strerror}; choose the worker's Python"

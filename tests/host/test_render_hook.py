@@ -62,3 +62,16 @@ def test_what_goes_wrong_is_told(shot, tmp_path, capfd):
     bpy.ops.render.render(animation=True)
     assert "diffsynth: error: the device has too little memory" in capfd.readouterr().err
     assert len(list((tmp_path / "render").iterdir())) == 3
+
+
+def test_the_renders_own_passes_are_used(shot, tmp_path, capfd):
+    """Where the scene's source are the files that the render writes, the shot is not rendered a second time."""
+    assert bpy.ops.diffsynth.enable_passes() == {"FINISHED"}
+    shot.diffsynth.source.kind = "PASSES"
+    shot.diffsynth.source.passes_file = str(tmp_path / "render" / "frame_0004.exr")
+    bpy.ops.render.render(animation=True)
+    job_dir = tmp_path / "jobs" / "Scene"
+    assert load_job(job_dir).shot.frames == (4, 5, 6), capfd.readouterr().err
+    for frame in (4, 5, 6):
+        ours = job_dir / "passes" / f"{frame:04d}.exr"
+        assert ours.samefile(tmp_path / "render" / f"frame_{frame:04d}.exr")
