@@ -5,14 +5,17 @@ Values are display-referred sRGB, 0 to 1, exactly as an artist sees them: no col
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from .errors import PassError
+from .png_text import with_text
 
 
 def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
@@ -56,15 +59,22 @@ def to_bytes(frame: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(frame, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def write_png(path: Path, frame: np.ndarray) -> None:
-    """Write `frame`, values in [0, 1], shape (H, W, 3), to `path`, whole or not at all."""
+def write_png(path: Path, frame: np.ndarray, text: Mapping[str, str] | None = None) -> None:
+    """Write `frame`, values in [0, 1], shape (H, W, 3), to `path`, whole or not at all.
+
+    Args:
+        path: the file.
+        frame: the pixels.
+        text: what is kept beside the pixels, by keyword.
+    """
     if frame.ndim != 3 or frame.shape[2] != 3:
         raise ValueError(f"{path}: a frame has shape (H, W, 3), got {frame.shape}")
-    image = Image.fromarray(to_bytes(frame))
+    content = io.BytesIO()
+    Image.fromarray(to_bytes(frame)).save(content, format="PNG", compress_level=4)
     # A name of its own beside the target: os.replace is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        image.save(temporary, format="PNG", compress_level=4)
+        temporary.write_bytes(with_text(content.getvalue(), text or {}))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -30,6 +30,8 @@ class RunContext:
         self.watch = Stopwatch()
         self.notes: list[str] = []
         """What was worth telling, for the report."""
+        self.text: dict[str, str] = {}
+        """What the next frames are made with, kept in their files; see frame_text.py."""
         self._on_event = on_event
         self._made: set[Path] = set()
 
@@ -51,7 +53,7 @@ class RunContext:
     def finish(self, path: Path, frame: int, pixels: np.ndarray) -> None:
         """Write a picture (H, W, 3), float32 in [0, 1] or uint8, and enter it in the journal; then it is finished."""
         with self.watch.part("write"):
-            write_png(path, pixels)
+            write_png(path, pixels, self.text)
             self.journal.frame_finished(frame, path)
         self._made.add(path)
 

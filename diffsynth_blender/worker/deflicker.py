@@ -6,7 +6,7 @@ Streams: one window of frames is in memory, however long the clip is. The journa
 finished, so that the same call goes on where it was stopped, to the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from .deflicker_engine import choose_device, compute, describe_device, span_to_c
 from .deflicker_frames import FrameFiles, inputs_hash
 from .deflicker_plan import DeflickerPlan
 from .deflicker_report import DeflickerReport, DeflickerTemporal, measure_sharpness, measure_temporal, versions
+from .frame_text import frame_text
 from .report import Stopwatch
 from .shot_motion import clip_of
 
@@ -85,7 +86,7 @@ class _Run:
         todo = [frame for frame in plan.frames if not state.is_finished(plan.result(frame))]
         if todo:
             (plan.output_dir / REPORT_FILE).unlink(missing_ok=True)  # it tells of frames that are about to change
-            self._write(todo)
+            self._write(todo, frame_text(run_id, versions()))
         if todo or not state.done:
             self._report(run_id)
             self._journal.done()
@@ -98,7 +99,7 @@ class _Run:
             for path in before.files.keys() - own:
                 path.unlink(missing_ok=True)
 
-    def _write(self, todo: list[int]) -> None:
+    def _write(self, todo: list[int], text: Mapping[str, str]) -> None:
         wanted = set(todo)
         self._progress("deflicker", 0, len(todo))
         results = compute(self._plan, self._frames, span_to_compute(self._plan, todo), self._device)
@@ -110,13 +111,13 @@ class _Run:
             if frame not in wanted:
                 continue
             with self._watch.part("write"):
-                path = self._finish(frame, pixels)
+                path = self._finish(frame, pixels, text)
             done += 1
             self._on_event(FrameDone("", frame, str(path)))
             self._progress("deflicker", done, len(todo), frame)
 
-    def _finish(self, frame: int, pixels: np.ndarray) -> Path:
-        path = self._frames.write(frame, pixels)
+    def _finish(self, frame: int, pixels: np.ndarray, text: Mapping[str, str]) -> Path:
+        path = self._frames.write(frame, pixels, text)
         self._journal.frame_finished(frame, path)
         return path
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ..passes.errors import PassError
+from ..passes.png_text import with_text
 from ..passes.stills import Still, encode_still, inspect, read_still
 from ..protocol import BadJobError, settings_hash
 from ..protocol.files import file_sha256, write_bytes_atomic
@@ -59,10 +60,10 @@ class FrameFiles:
         """A frame of the result that was written, as `style`."""
         return self._read(self._plan.result(frame))
 
-    def write(self, frame: int, pixels: np.ndarray) -> Path:
-        """Write a frame of the result, whole or not at all, and return its path."""
+    def write(self, frame: int, pixels: np.ndarray, text: Mapping[str, str]) -> Path:
+        """Write a frame of the result, whole or not at all, with what it was made with; return its path."""
         path = self._plan.result(frame)
-        write_bytes_atomic(path, encode_still(pixels, self.depth))
+        write_bytes_atomic(path, with_text(encode_still(pixels, self.depth), text))
         return path
 
     def _read(self, path: Path) -> np.ndarray:

@@ -28,11 +28,13 @@ from ..protocol import (
 from ..protocol.job import CACHE_FOLDER
 from .context import RunContext
 from .devices import choose_device, describe_device
+from .frame_text import frame_text
 from .inputs import at_result_size, run_hash
 from .key_frames import restyle_by_keys
 from .measure import measure
 from .part import Part
 from .pictures import write_pictures
+from .report import versions
 from .restyle import Restyling, restyle_apart
 from .selection import Selection, select_frames
 
@@ -84,6 +86,7 @@ class JobRun:
     def execute(self) -> None:
         """Do what is left to do."""
         part = self._part(self._job, self._selection.computed)
+        self._context.text = frame_text(self._run_id, versions(self._job.shot.blender), self._job.settings)
         write_pictures(part, self._selection.written)
         if self._job.settings.baseline:
             self._make_baseline(part)
@@ -133,6 +136,7 @@ class JobRun:
         part = self._part(job, select_frames(job, (redo.first, redo.last)).computed)
         finished = {i: partial(part.read_output, i) for i, frame in enumerate(part.frames) if frame not in asked}
         self._context.journal.redo(redo_id)
+        self._context.text = frame_text(redo_id, versions(self._job.shot.blender), redo.settings)
         name = f"redo-{redo_id[:12]}"
         restyling = Restyling(part, range(len(part.frames)), name=name, finished=finished, stage="redo")
         self._finish(part, restyling.pictures(), todo)
