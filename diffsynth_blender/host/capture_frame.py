@@ -12,6 +12,7 @@ from pathlib import Path
 import bpy
 
 from . import compat
+from .compositor import rendered_picture
 from .scene_state import Borrowed
 
 
@@ -20,7 +21,8 @@ def artist_frame(scene: bpy.types.Scene, path: Path) -> Iterator[None]:
     """Have the next still render of `scene` write the artist's frame to `path`."""
     render = scene.render
     image_settings = render.image_settings
-    with Borrowed() as borrowed:
+    # Results that were put in place of the render in the compositor are not to be stylised again.
+    with rendered_picture(scene), Borrowed() as borrowed:
         borrowed.set(render, filepath=compat.render_path(path), use_file_extension=True)
         # The sequencer would put an edit in place of the scene; burnt-in metadata would be restyled too.
         borrowed.set(render, use_sequencer=False, use_stamp=False)

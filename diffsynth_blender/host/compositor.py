@@ -16,7 +16,7 @@ import bpy
 from ..protocol import BadJobError, Shot, load_job
 from .compositor_links import REPLACED_KEY, REPLACES_KEY, move_links, pairs_of, render_nodes
 from .result_colours import colour_warning
-from .strip import held_paths, result_of
+from .strip import held_paths, result_of, result_shot
 from .strip_images import blend_path
 
 ANIMATED_KEY = "diffsynth_animated"  # custom property of an image node: its nodes were animated before it came
@@ -35,7 +35,7 @@ def replace_render(scene: bpy.types.Scene, job_dir: Path, description: Mapping[s
 
     Raises BadJobError when a frame is missing, or the compositor has no place for them.
     """
-    shot = load_job(job_dir).shot
+    shot = result_shot(load_job(job_dir))
     held_paths(shot, result_of(job_dir))
     if shot.frames[0] < 0:
         raise BadJobError("the compositor cannot show frames before frame 0; move the shot to the right")

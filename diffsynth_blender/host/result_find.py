@@ -12,7 +12,7 @@ from ..protocol import BadJobError, Shot, load_job
 from . import properties
 from .reuse import recorded_source
 from .sequencer import every_strip
-from .strip import held_paths, result_of
+from .strip import held_paths, result_of, result_shot
 from .strip_content import Content, camera_content, shown_content
 from .strip_frames import files_of
 from .strip_images import shows_folder
@@ -24,6 +24,9 @@ class Result:
 
     job_dir: Path
     shot: Shot
+    """As large as the results are."""
+    upscale: int
+    """How many times as large as the frames that were stylised."""
     held: dict[int, Path]
     """The picture of every scene frame from the first to the last one of the shot."""
     strip: str
@@ -33,10 +36,11 @@ class Result:
     def of(cls, job_dir: Path | str) -> Result:
         """Read a job folder. Raises BadJobError when there is no job, or a frame of it is missing."""
         job_dir = Path(job_dir).resolve()
-        shot = load_job(job_dir).shot
+        job = load_job(job_dir)
+        shot = result_shot(job)
         paths = held_paths(shot, result_of(job_dir))
         held = dict(enumerate(paths, shot.frames[0]))
-        return cls(job_dir, shot, held, recorded_source(job_dir).get("strip", ""))
+        return cls(job_dir, shot, job.settings.upscale, held, recorded_source(job_dir).get("strip", ""))
 
     @property
     def folder(self) -> Path:

@@ -9,6 +9,7 @@ from ..protocol.fields import read_json
 from .strip_images import blend_path
 
 JOB_KEY = "diffsynth_job"  # the folder it came from, as Blender writes paths
+UPSCALE_KEY = "diffsynth_upscale"  # how many times as large as the frames that were stylised
 SOURCE_KEY = "diffsynth_source"  # the name of the strip that it was made from, where it lies above one
 
 
@@ -23,6 +24,7 @@ def describe_job(job_dir: Path) -> dict[str, str | int]:
         "diffsynth_settings_hash": settings_hash(job),
         "diffsynth_model": Path(job.settings.model).name,
         "diffsynth_seed": job.settings.seed,
+        UPSCALE_KEY: job.settings.upscale,
         **_reported(job_dir),
     }
 

@@ -12,10 +12,11 @@ from .compositor_links import pairs_of
 from .deflicker_strip import SourcePlace, insert_result
 from .result_colours import colour_warning
 from .result_find import Result, strips_for, strips_with
-from .result_metadata import describe_job
+from .result_metadata import UPSCALE_KEY, describe_job
 from .strip import insert_strip, is_edit_scene
 from .strip_content import Content
 from .strip_images import set_content
+from .strip_look import shrink
 from .strip_replace import find_original, find_result, replace_strip
 
 
@@ -106,6 +107,10 @@ def _insert(scene: bpy.types.Scene, result: Result) -> bpy.types.ImageStrip:
 
 
 def _describe(strip: bpy.types.Strip, result: Result) -> None:
+    """Keep what the frames were made with; larger ones than before are shown in the size of those."""
+    factor = result.upscale / strip.get(UPSCALE_KEY, 1)
+    if factor != 1 and not is_edit_scene(strip.id_data):  # which is as large as its frames
+        shrink(strip, factor)
     for key, value in describe_job(result.job_dir).items():
         strip[key] = value
 

@@ -40,6 +40,23 @@ def copy_look(source: bpy.types.Strip, target: bpy.types.Strip, *, with_appearan
     _copy_animation(source, target, (*names, "modifiers") if with_appearance else names)
 
 
+def shrink(strip: bpy.types.Strip, factor: float) -> None:
+    """Show pictures that have become `factor` times as large in the size they had, animation included."""
+    sizes = {"transform.scale_x": 1 / factor, "transform.scale_y": 1 / factor}
+    sizes |= {f"crop.{side}": factor for side in ("min_x", "max_x", "min_y", "max_y")}
+    start = strip.path_from_id()
+    curves = compat.animation_curves(strip.id_data) or ()
+    for path, size in sizes.items():
+        owner, name = path.split(".")
+        part = getattr(strip, owner)
+        setattr(part, name, type(getattr(part, name))(getattr(part, name) * size))
+        for curve in curves:
+            if curve.data_path == f"{start}.{path}":
+                for key in curve.keyframe_points:
+                    for point in (key.co, key.handle_left, key.handle_right):
+                        point.y *= size
+
+
 def forget_animation(strip: bpy.types.Strip) -> None:
     """Remove what animates a strip that is about to be removed: Blender leaves its drivers behind."""
     scene, start = strip.id_data, strip.path_from_id() + "."

@@ -40,6 +40,10 @@ def test_from_the_scene_to_the_strip(scene, tmp_path, capfd):
     source = read_png(job_dir / "source" / "0005.png")
     assert np.abs(result.astype(int) - source).mean() > 4, "the model changed nothing"
     report = json.loads((job_dir / "report.json").read_text())
+    [shown] = strip.strips_of(edit_scene)
+    assert shown["diffsynth_settings_hash"] == report["settings_hash"] and "torch" in shown["diffsynth_versions"]
+    text = f"diffsynth_settings_hash\0{report['settings_hash']}".encode()
+    assert text in output_path(job_dir, 5).read_bytes(), "a frame tells what it was made with"
     assert report["frames"] == 3 and report["seconds"]["render"] > 0
 
 

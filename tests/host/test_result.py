@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -13,7 +14,7 @@ from diffsynth_blender.host.result_find import Result
 from diffsynth_blender.host.result_place import place_result
 from diffsynth_blender.host.sequencer import every_strip, strips_of
 from diffsynth_blender.host.strip_replace import find_original
-from diffsynth_blender.protocol import load_job, output_path
+from diffsynth_blender.protocol import load_job, output_path, save_job
 from tests.host.dumps import differences, dump_sequencer
 from tests.host.test_deflicker import activate
 from tests.host.test_strip import HEIGHT, WIDTH, make_job, read_png, render_still, write_png
@@ -135,6 +136,25 @@ def test_strip_that_was_stylised(shot, tmp_path, placement, channel):
     assert len(list(every_strip(edit))) == 3
     place_result(edit, tmp_path / "job")
     assert len(list(every_strip(edit))) == 3
+
+
+@pytest.mark.parametrize("animated", [False, True])
+def test_enlarged_frames_are_as_large_as_the_strip(shot, tmp_path, animated):
+    """Super-resolution gives more pixels in the same place of the picture; without it again, it is as before."""
+    edit = bpy.data.scenes["Edit"]
+    take = strips_of(edit)["Take"]
+    take.transform.scale_x, take.crop.min_x = 0.5, 4
+    if animated:
+        take.transform.keyframe_insert("scale_x", frame=102)
+    shot.diffsynth.result.placement = "REPLACE"
+    for upscale, scale, crop in ((2, 0.25, 8), (1, 0.5, 4)):
+        make_job(tmp_path / "job")
+        job = load_job(tmp_path / "job")
+        save_job(replace(job, settings=replace(job.settings, upscale=upscale)), tmp_path / "job")
+        place_result(shot, tmp_path / "job")
+        result = strips_of(edit)["Take Stylised"]
+        edit.frame_set(102)
+        assert (result.transform.scale_x, result.transform.scale_y, result.crop.min_x) == (scale, 1 / upscale, crop)
 
 
 @pytest.mark.parametrize("kind", ["edit", "NEW", "REPLACE"])
