@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 BACKENDS = ("cpu", "cuda", "rocm", "macos")
 """By the names of the lock files."""
@@ -24,8 +25,9 @@ class Backend:
     """What it was chosen for, as a sentence for people."""
 
 
+@cache  # drawing the preferences asks for it, and the tools take seconds
 def find_backend() -> Backend:
-    """Look at the machine: NVIDIA, AMD, Apple, else the processor. Never raises; what is not there is not found."""
+    """Look at the machine, once: NVIDIA, AMD, Apple, else the processor. What is not there is not found."""
     if platform.system() == "Darwin":
         return _apple()
     cards = _lines("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")

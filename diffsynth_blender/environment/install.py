@@ -14,6 +14,7 @@ from ..protocol.lock import try_lock
 from .bundled_uv import unpack_uv
 from .errors import SetupError
 from .layout import Layout, Marker
+from .lock import PYTHON
 from .plan import Plan
 from .uv_run import Downloads, run_uv
 from .verify import Problem, find_problems, installed_packages
@@ -103,22 +104,22 @@ def _alone(layout: Layout) -> Iterator[None]:
 def _make_venv(plan: Plan, report: Report, is_cancelled: Callable[[], bool]) -> None:
     """A virtual environment of the locked Python; one that works and fits is kept."""
     layout = plan.layout
-    if layout.venv.exists() and not _is_sound(layout, plan.lock.python):
+    if layout.venv.exists() and not _is_sound(layout, PYTHON):
         shutil.rmtree(layout.venv)
     if layout.venv.exists():
         return
-    report(Step(f"Making an environment of Python {plan.lock.python}", _VENV))
+    report(Step(f"Making an environment of Python {PYTHON}", _VENV))
     run_uv(
         layout.uv,
-        ["venv", "--python", str(plan.base_python or plan.lock.python), str(layout.venv)],
+        ["venv", "--python", str(plan.base_python or PYTHON), str(layout.venv)],
         environment=plan.source.environment(layout.folder),
         log=layout.log,
         on_line=lambda line: None,
         is_cancelled=is_cancelled,
     )
-    if not _is_sound(layout, plan.lock.python):
+    if not _is_sound(layout, PYTHON):
         shutil.rmtree(layout.venv)
-        raise SetupError(f"{plan.base_python}: not Python {plan.lock.python}, which the packages were locked for")
+        raise SetupError(f"{plan.base_python}: not Python {PYTHON}, which the packages were locked for")
 
 
 def _is_sound(layout: Layout, python: str) -> bool:

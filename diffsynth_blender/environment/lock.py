@@ -1,9 +1,9 @@
 """The lock files: every package of the worker's environment with its version and the hashes of its files.
 
-One file for each backend, in the form of pip's requirements. Comments at the top of a file, one a platform, say which
-Python it was locked for and how much is downloaded:
+One file for each backend, in the form of pip's requirements. Comments at the top of a file, one a platform, say how
+much is downloaded:
 
-    # linux: Python 3.11, 528 MB to download
+    # linux: 528 MB to download
 """
 
 import hashlib
@@ -14,10 +14,12 @@ from pathlib import Path
 from .backends import BACKENDS
 from .errors import SetupError
 
+PYTHON = "3.11"
+"""The Python of the environment: Blender's own up to 5.0, and the newest that every package has files for."""
 LOCKS = Path(__file__).with_name("locks")
 REGENERATE = "python -m diffsynth_blender.environment.write_locks"
 
-_PLATFORM = re.compile(r"^# (?P<system>\w+): Python (?P<python>[\d.]+), (?P<megabytes>\d+) MB to download$", re.M)
+_PLATFORM = re.compile(r"^# (?P<system>\w+): (?P<megabytes>\d+) MB to download$", re.M)
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;\\]+)", re.M)
 
 UNPACKED = 3.2
@@ -30,8 +32,6 @@ class Lock:
 
     path: Path
     backend: str
-    python: str
-    """Version of Python it was locked for, such as "3.11"."""
     download_bytes: int
     versions: dict[str, str]
     """By normalised name of the package; those of other platforms are among them."""
@@ -74,4 +74,4 @@ def read_lock(backend: str, system: str) -> Lock:
         )
     versions = {normalised(found["name"]): found["version"] for found in _PINNED.finditer(text)}
     found = platforms[system]
-    return Lock(path, backend, found["python"], int(found["megabytes"]) * 10**6, versions)
+    return Lock(path, backend, int(found["megabytes"]) * 10**6, versions)

@@ -7,7 +7,7 @@ from pathlib import Path
 from .backends import Backend, find_backend
 from .errors import SetupError
 from .layout import Layout, system_name
-from .lock import Lock, read_lock
+from .lock import PYTHON, Lock, read_lock
 from .source import Source
 
 
@@ -31,7 +31,7 @@ class Plan:
         return [
             f"Backend: {self.backend.name} ({self.backend.found})",
             f"Packages: {len(self.lock.versions)} from {origin}, each checked by its hash",
-            f"Python: {self.lock.python}, {python}",
+            f"Python: {PYTHON}, {python}",
             f"Folder: {self.layout.folder}",
             f"Download: {_size(self.lock.download_bytes)}, on disk {_size(self.lock.disk_bytes)} of {_size(free)} free",
         ]

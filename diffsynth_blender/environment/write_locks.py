@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from .lock import LOCKS, REGENERATE
+from .lock import LOCKS, PYTHON, REGENERATE
 
 WORKER = Path(__file__).resolve().parents[1] / "worker"
 TORCH = "2.13.0"
@@ -46,8 +46,6 @@ class Target:
         return f"torch==={TORCH}{self.local} ; {self.marker}"
 
 
-PYTHON = "3.11"
-"""The Python of the environment: Blender's own up to 5.0, and the newest that every package has files for."""
 _LINUX = ("linux", "sys_platform == 'linux'", "x86_64-manylinux_2_28")
 _WINDOWS = ("windows", "sys_platform == 'win32'", "x86_64-pc-windows-msvc")
 
@@ -76,7 +74,7 @@ class LockWriter:
         head = [f"# Everything the worker runs on with {backend}; made by {REGENERATE}"]
         for target in targets:
             megabytes = round(self._size(pins, alone, target) / 1e6)
-            head.append(f"# {target.system}: Python {PYTHON}, {megabytes} MB to download")
+            head.append(f"# {target.system}: {megabytes} MB to download")
         path = LOCKS / f"{backend}.txt"
         path.write_text("\n".join(head) + "\n" + locked, encoding="utf-8")
         return path

@@ -34,6 +34,9 @@ from . import (
     result_operators,
     result_properties,
     sequencer_panel,
+    setup_operators,
+    setup_properties,
+    setup_run,
     source_operators,
     source_properties,
 )
@@ -44,6 +47,8 @@ CLASSES = (
     *job_properties.CLASSES,
     *properties.CLASSES,
     *deflicker_properties.CLASSES,
+    *setup_properties.CLASSES,
+    *setup_operators.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
     *job_operators.CLASSES,
@@ -91,6 +96,7 @@ def unregister() -> None:
     """Undo `register`, the last thing first; ends a running job."""
     atexit.unregister(unregister)
     render_hook.unregister()
+    setup_run.unregister()
     command.unregister()
     job_attach.unregister()
     job_queue.unregister()

@@ -18,7 +18,7 @@ from pathlib import Path
 import bpy
 
 from ..protocol import BadJobError, DiffSynthError
-from . import command_check, command_folders, command_shot, render_hook
+from . import command_check, command_folders, command_setup, command_shot, render_hook
 from .capture_checks import CaptureError
 from .command_arguments import parse
 from .command_log import PROGRAM, CommandLog, say, stdout_of_our_own
@@ -33,6 +33,7 @@ ACTIONS: dict[str, Action] = {
     "redo": command_folders.redo,
     "status": command_folders.status,
     "check": command_check.check,
+    "setup": command_setup.setup,
     "deflicker": command_folders.deflicker,
     "export-strip": command_folders.export_strip,
 }

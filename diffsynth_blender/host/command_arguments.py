@@ -18,6 +18,7 @@ EXIT_CODES = (
     "exit codes: 0 done, 1 a bug, a disk that cannot be written or a worker that died, 2 bad arguments, scene or job, "
     "3 model, device or worker missing, 4 out of memory, 130 cancelled"
 )
+SETUP_ACTIONS = ("plan", "install", "verify", "repair", "remove")
 PLACES = tuple(name for name, _, _ in PLACEMENTS)
 _RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
 
@@ -67,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     check = add("check", "test this installation with the demo model, and whether the open shot can be stylised")
     check.add_argument("--scene", metavar="NAME", help="which scene of the file (default: the current one)")
     _add_worker(check)
+
+    setup = add("setup", "make, verify, repair or remove the worker's environment, as the preferences say")
+    setup.add_argument("action", choices=SETUP_ACTIONS, help="what to do with it; plan only tells what would be done")
 
     _add_deflicker(add("deflicker", "make the frames of a folder steady, without a diffusion model"))
     _add_export_strip(add("export-strip", "render one strip of the sequencer into a folder of PNG files"))

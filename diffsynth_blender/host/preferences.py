@@ -1,16 +1,17 @@
-"""What belongs to the machine and not to a shot: where the worker's Python is."""
+"""What belongs to the machine and not to a shot: the worker's environment."""
 
 import os
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import PointerProperty, StringProperty
 
+from ..environment.layout import Layout
 from ..protocol import DeviceMissingError
-
-# As an extension this package is `bl_ext.<repository>.diffsynth_blender.diffsynth_blender.host`, and Blender knows the
-# add-on by the first three parts. Imported plainly it is `diffsynth_blender.host`.
-ADDON_ID = ".".join(__package__.split(".")[:3]) if __package__.startswith("bl_ext.") else __package__.partition(".")[0]
+from .addon_id import ADDON_ID
+from .setup_operators import chosen_setup
+from .setup_panel import draw_setup
+from .setup_properties import DiffsynthSetup, folder_of
 
 PYTHON_VARIABLE = "DIFFSYNTH_WORKER_PYTHON"
 
@@ -23,28 +24,30 @@ class DiffsynthPreferences(bpy.types.AddonPreferences):
     worker_python: StringProperty(
         name="Worker Python",
         description=(
-            "Python interpreter of the worker's environment (the one with torch and diffusers). "
-            f"When empty, the environment variable {PYTHON_VARIABLE} is used"
+            "A Python of yours that has the worker's packages, in place of the environment below. "
+            f"When empty, the environment variable {PYTHON_VARIABLE} is used where it is set"
         ),
         default="",
         subtype="FILE_PATH",
     )
+    setup: PointerProperty(name="Set-Up", description="How the worker's environment is made", type=DiffsynthSetup)
 
     def draw(self, context: bpy.types.Context) -> None:
-        """One path, and what happens without it."""
+        """The environment, or the interpreter that takes its place."""
         column = self.layout.column()
+        column.use_property_split = True
         column.prop(self, "worker_python")
-        if not self.worker_python:
-            variable = os.environ.get(PYTHON_VARIABLE)
-            column.label(
-                text=f"From {PYTHON_VARIABLE}: {variable}" if variable else f"{PYTHON_VARIABLE} is not set either"
-            )
+        variable = os.environ.get(PYTHON_VARIABLE)
+        if not self.worker_python and variable:
+            column.label(text=f"From {PYTHON_VARIABLE}: {variable}")
+        elif not self.worker_python:
+            draw_setup(self.layout.column(), context, self.setup)
 
 
 def worker_python(chosen: Path | str | None = None) -> Path:
-    """The worker's interpreter: the argument, else the preference, else the environment variable.
+    """The worker's interpreter: the argument, else the preference, the environment variable, the environment set up.
 
-    Raises DeviceMissingError when none is given or the file does not exist.
+    Raises DeviceMissingError when there is none, or the file that is given does not exist.
     """
     addon = bpy.context.preferences.addons.get(ADDON_ID)
     preferred = bpy.path.abspath(addon.preferences.worker_python) if addon and addon.preferences else ""
@@ -59,8 +62,12 @@ def worker_python(chosen: Path | str | None = None) -> Path:
             if not path.is_file():
                 raise DeviceMissingError(f"{path}: no such interpreter; correct {origin}")
             return path
+    layout = Layout(folder_of(chosen_setup()))
+    if layout.state() == "ready":
+        return layout.python
     raise DeviceMissingError(
-        f"the worker's Python is not known; set Worker Python in the extension's preferences, or {PYTHON_VARIABLE}"
+        "the worker's environment is not set up; press Set Up in the extension's preferences, or give Worker Python "
+        f"there or in {PYTHON_VARIABLE}"
     )
 
 

@@ -15,6 +15,7 @@ from diffsynth_blender.environment.bundled_uv import UV_WHEELS
 from diffsynth_blender.environment.errors import SetupCancelledError, SetupError
 from diffsynth_blender.environment.install import install, repair
 from diffsynth_blender.environment.layout import Layout
+from diffsynth_blender.environment.lock import PYTHON
 from diffsynth_blender.environment.source import Source
 from diffsynth_blender.environment.uv_run import explain
 from diffsynth_blender.environment.verify import find_problems
@@ -37,7 +38,7 @@ def test_what_is_locked_is_installed(ready):
     """Exactly the locked packages, in an interpreter of the locked version that is ready by its marker."""
     assert ready.layout.state(ready.lock) == "ready"
     assert installed_versions(ready.layout) == {f"{name}=={ready.lock.versions[name]}" for name in SMALL}
-    assert python_says(ready.layout.python, "import sys; print('%d.%d' % sys.version_info[:2])") == ready.lock.python
+    assert python_says(ready.layout.python, "import sys; print('%d.%d' % sys.version_info[:2])") == PYTHON
     assert not find_problems(ready.layout, ready.lock)
 
 
@@ -166,7 +167,7 @@ def test_the_worker_sees_nothing_but_its_environment(ready, monkeypatch, tmp_pat
     """A poisoned PYTHONPATH and user site are not looked at by a worker's process."""
     poison = "raise SystemExit('poisoned')"
     user = tmp_path / "user"
-    site = user / "lib" / f"python{ready.lock.python}" / "site-packages"
+    site = user / "lib" / f"python{PYTHON}" / "site-packages"
     for folder in (tmp_path / "poison", site):
         folder.mkdir(parents=True)
         for name in ("idna", "json", "certifi", "sitecustomize", "usercustomize"):

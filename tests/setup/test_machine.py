@@ -23,8 +23,10 @@ def tool(tmp_path, monkeypatch):
         path = tmp_path / name
         path.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {code}\n", encoding="utf-8")
         path.chmod(path.stat().st_mode | stat.S_IEXEC)
+        find_backend.cache_clear()
 
-    return put
+    yield put
+    find_backend.cache_clear()
 
 
 def test_nvidia(tool):
