@@ -40,16 +40,16 @@ def find(scene: bpy.types.Scene, key: str) -> JobRecord | None:
 
 def active(scene: bpy.types.Scene) -> JobRecord | None:
     """The job that is marked in the list."""
-    found = records(scene)
-    place = scene.diffsynth.jobs.active
-    return found[place] if place < len(found) else None
+    jobs = scene.diffsynth.jobs
+    return _record(jobs.list[jobs.active]) if jobs.active < len(jobs.list) else None
 
 
-def everywhere() -> Iterator[tuple[bpy.types.Scene, JobRecord]]:
-    """Every job of the file."""
+def everywhere(*states: str) -> Iterator[tuple[bpy.types.Scene, JobRecord]]:
+    """Every job of the file that is in one of the states; in any, where none is given."""
     for scene in bpy.data.scenes:
-        for record in records(scene):
-            yield scene, record
+        for item in scene.diffsynth.jobs.list:
+            if not states or item.state in states:
+                yield scene, _record(item)
 
 
 def put(scene: bpy.types.Scene, record: JobRecord) -> None:
@@ -108,9 +108,7 @@ def check_after_load() -> list[tuple[bpy.types.Scene, JobRecord]]:
     Returns those that a detached worker is at, or has ended since: they can be followed to their end.
     """
     found = []
-    for scene, record in list(everywhere()):
-        if record.state not in ("RUNNING", "DETACHED"):
-            continue
+    for scene, record in list(everywhere("RUNNING", "DETACHED")):
         if is_detached(record.job_dir) or _ended_done(record):
             put(scene, replace(record, state="DETACHED"))
             found.append((scene, record))

@@ -31,8 +31,7 @@ def is_on() -> bool:
 
 def waiting() -> list[tuple[bpy.types.Scene, JobRecord]]:
     """The jobs of the whole file that wait, the next one first."""
-    found = [(scene, record) for scene, record in history.everywhere() if record.state == "WAITING"]
-    return sorted(reversed(found), key=lambda pair: pair[1].created)
+    return sorted(reversed(list(history.everywhere("WAITING"))), key=lambda pair: pair[1].created)
 
 
 def turn_on() -> None:
@@ -54,8 +53,8 @@ def after(ended: Work) -> Work | None:
     if ended.state == "cancelled":
         turn_off()
         return None
-    for scene, record in history.everywhere():
-        if record.state == "DETACHED" and has_traces(record.job_dir):
+    for scene, record in history.everywhere("DETACHED"):
+        if has_traces(record.job_dir):
             return Attachment(scene, record)
     return _first_waiting() if _Queue.is_on else None
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import bpy
 
 from ..protocol import JOB_FILE, Settings, add_redo, load_job
+from . import properties
+from .job_folders import share_frames
 from .job_record import JobRecord, new_record, settings_of
 from .job_work import JobWork
 from .reuse import change_settings, find_captured
@@ -75,3 +77,15 @@ def go_on(scene: bpy.types.Scene, record: JobRecord) -> JobWork:
     if (record.job_dir / JOB_FILE).is_file():
         return Continuation(scene, record)
     return begin(scene, record)
+
+
+def _reuse(scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings) -> bool:
+    """Take the frames that were rendered for the folder's last run, or for the scene's; False where there are none."""
+    if find_captured(scene, job_dir, frames):
+        change_settings(job_dir, settings)
+        return True
+    shot_dir = properties.job_folder(scene).resolve()
+    job = find_captured(scene, shot_dir, frames) if shot_dir != job_dir else None
+    if job is not None:
+        share_frames(job, shot_dir, job_dir, frames, settings)
+    return job is not None
