@@ -102,11 +102,11 @@ class CommandLog:
 
     def failed(self, error: BaseException, details: str = "") -> int:
         """The command has not; returns its exit code. `details` are for bug reports."""
-        if isinstance(error, JobCancelledError | KeyboardInterrupt):
+        known = isinstance(error, DiffSynthError)
+        if isinstance(error, KeyboardInterrupt) or (known and error.exit_code == JobCancelledError.exit_code):
             self._write(JobCancelled(""))
             say(str(error) or "cancelled; the same command again goes on where it stopped")
             return JobCancelledError.exit_code
-        known = isinstance(error, DiffSynthError)
         kind, code = (error.kind, error.exit_code) if known else (INTERNAL_KIND, INTERNAL_EXIT_CODE)
         message = str(error) if known else f"{type(error).__name__}: {error}; this is a bug"
         if kind == INTERNAL_KIND and details:

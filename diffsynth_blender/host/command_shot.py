@@ -18,13 +18,14 @@ from .command_result import place, save_copy, write_movie
 from .command_scene import frames_of, job_folder_of, scene_of, settings_of
 from .job_folders import preview_folder
 from .source_options import source_of
+from .worker_job import check_device
 
 PREVIEW_FRAMES = 4  # enough to see whether it holds steady
 
 
 def run(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
     """Capture, stylise, put the result in its place, save."""
-    api.check_ready(settings_of(options), options.worker_python)  # before rendering for hours
+    _check(options)
     job_dir = export_job(options, log, cancelled)
     _stylise(options, job_dir, log, cancelled)
     scene = scene_of(options)
@@ -45,7 +46,7 @@ def export_job(options: argparse.Namespace, log: CommandLog, cancelled: threadin
 
 def preview(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
     """Stylise one frame of the shot, or four in a row, in a folder of their own; strips and file stay as they are."""
-    api.check_ready(settings_of(options), options.worker_python)
+    _check(options)
     job_dir = options.output or preview_folder(job_folder_of(options))
     _capture(options, job_dir, _preview_frames(options), log, cancelled)
     pictures = job_dir / PICTURES_FOLDER  # where there is one, the worker fills it
@@ -54,6 +55,13 @@ def preview(options: argparse.Namespace, log: CommandLog, cancelled: threading.E
     _stylise(options, job_dir, log, cancelled)
     log.note(f"control pictures, motion and visibility: {pictures}")
     return job_dir
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Find what is certain to fail later before rendering for hours. Raises DiffSynthError."""
+    settings = settings_of(options)
+    api.check_ready(settings, options.worker_python)
+    check_device(settings.device, options.worker_python)
 
 
 def _preview_frames(options: argparse.Namespace) -> range:

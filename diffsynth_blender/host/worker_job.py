@@ -5,13 +5,16 @@ Knows nothing of scenes and shots; what the interface does in steps that never w
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ..client import WorkerProcess, WorkerSession
+from ..client.process import worker_environment
 from ..protocol import (
     ERRORS,
+    DeviceMissingError,
     DiffSynthError,
     Event,
     JobCancelled,
@@ -66,6 +69,22 @@ def check_ready(settings: Settings, worker_python: Path | str | None = None) -> 
         raise ModelMissingError(
             f"{path}: holds no model_index.json; choose the folder of a diffusers model, or a .safetensors file"
         )
+
+
+def check_device(device: str, worker_python: Path | str | None = None) -> None:
+    """Ask the worker's Python for a device that a job insists on, which takes the seconds that loading torch takes.
+
+    Raises DeviceMissingError where it is not there.
+    """
+    if device != "cuda":  # the others are everywhere
+        return
+    python = find_worker_python(worker_python)
+    code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    environment = worker_environment(PACKAGE_ROOT)
+    done = subprocess.run([str(python), "-c", code], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = f" ({done.stderr.strip().splitlines()[-1]})" if done.stderr.strip() else ""
+        raise DeviceMissingError(f"{python} finds no {device} device{words}; set Device to 'auto' or 'cpu'")
 
 
 def new_session(worker_python: Path | str | None = None) -> WorkerSession:

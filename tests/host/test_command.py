@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def test_export_resume_status(shot, tmp_path, capfd):
         (["run", "--output", "OUT", "--prompt", "crash"], 1, "the worker process ended"),
         (["resume", "OUT"], 2, "job.json: no such file"),
         (["status", "OUT"], 2, "job.json: no such file"),
-        (["setup"], 2, "invalid choice"),
+        (["stylize"], 2, "invalid choice"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -250,3 +251,12 @@ def test_a_flag_overrides_a_key_frame(shot, registered, tmp_path):
         assert command.run([*arguments, *given]) == 0
         settings = load_job(job_dir).settings
         assert (settings.guidance_scale, settings.animation) == (3.0, ())
+
+
+def test_a_device_that_is_not_there_is_told_before_the_render(shot, tmp_path, capfd):
+    """The worker's Python is asked first: here it is one without torch, so it has no graphics card either."""
+    chosen = ["--prompt", "clay", "--device", "cuda", "--worker-python", sys.executable]
+    assert command.run(["run", *chosen, "--output", str(tmp_path / "job")]) == 3
+    error = capfd.readouterr().err
+    assert "finds no cuda device" in error and "Traceback" not in error
+    assert not (tmp_path / "job").exists()
