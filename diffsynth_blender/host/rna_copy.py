@@ -25,7 +25,9 @@ def copy_settings(
         if prop.type == "POINTER" and prop.is_readonly:
             _copy_inside(getattr(source, name), getattr(target, name))
         elif prop.type != "COLLECTION" and not prop.is_readonly:
-            setattr(target, name, plain_value(source, name))
+            value = plain_value(source, name)
+            if plain_value(target, name) != value:  # setting what is there already may leave a trace
+                setattr(target, name, value)
 
 
 def plain_value(owner: bpy.types.bpy_struct, name: str) -> object:

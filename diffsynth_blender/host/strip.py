@@ -16,6 +16,7 @@ import bpy
 
 from ..protocol import BadJobError, Job, Shot, load_job, output_path
 from .result_colours import show_exactly
+from .result_metadata import describe_job
 from .sequencer import strips_of
 from .strip_content import Content
 from .strip_images import new_image_strip, set_content, shows_folder
@@ -42,8 +43,11 @@ def insert_strip(shot_scene: bpy.types.Scene, job_dir: Path | str) -> bpy.types.
     strip = next((strip for strip in strips if shows_folder(strip, paths[0].parent)), None)
     if strip is None:
         channel = 1 + max((strip.channel for strip in strips), default=0)
-        return new_image_strip(edit_scene, "Stylised", paths, shot.frames[0], channel)
-    set_content(strip, Content(tuple(paths), shot.frames[0]))
+        strip = new_image_strip(edit_scene, "Stylised", paths, shot.frames[0], channel)
+    else:
+        set_content(strip, Content(tuple(paths), shot.frames[0]))
+    for key, value in describe_job(job_dir).items():
+        strip[key] = value
     return strip
 
 

@@ -57,6 +57,23 @@ def shrink(strip: bpy.types.Strip, factor: float) -> None:
                         point.y *= size
 
 
+def make_opaque(strip: bpy.types.Strip) -> bpy.types.Action | None:
+    """Show a strip of a scene's copy in full, however it is blended in; returns an action to remove with that scene.
+
+    Its opacity is the result's, too: what is restyled with it would be faded twice.
+    """
+    scene, path = strip.id_data, f"{strip.path_from_id()}.blend_alpha"
+    own = None
+    if any(curve.data_path == path for curve in compat.animation_curves(scene) or ()):
+        # The copy is animated by the very action of the artist's scene.
+        own = scene.animation_data.action = scene.animation_data.action.copy()
+        curves = compat.animation_curves(scene)
+        curves.remove(curves.find(path))
+    strip.driver_remove("blend_alpha")
+    strip.blend_type, strip.blend_alpha = "REPLACE", 1.0  # not over, or times, what lies below it
+    return own
+
+
 def forget_animation(strip: bpy.types.Strip) -> None:
     """Remove what animates a strip that is about to be removed: Blender leaves its drivers behind."""
     scene, start = strip.id_data, strip.path_from_id() + "."

@@ -16,6 +16,7 @@ from .capture_checks import CaptureError
 from .scene_state import same_images_after
 from .strip import show_exactly, strips_of
 from .strip_frames import check_files, find_strip
+from .strip_look import make_opaque
 
 
 def render_strip(
@@ -60,7 +61,9 @@ def strip_renders(scene: bpy.types.Scene, name: str, frames: range, folder: Path
     window = bpy.context.window or windows[0]
     shown = window.scene
     alone = scene.copy()
+    faded = None
     try:
+        faded = make_opaque(strips_of(alone)[name])
         _isolate(alone, name)
         with same_images_after():
             window.scene = alone  # Blender renders any scene at the frame of the one that is shown
@@ -80,14 +83,14 @@ def strip_renders(scene: bpy.types.Scene, name: str, frames: range, folder: Path
     finally:
         window.scene = shown
         bpy.data.scenes.remove(alone)
+        if faded is not None:
+            bpy.data.actions.remove(faded)
 
 
 def _isolate(scene: bpy.types.Scene, name: str) -> None:
     """Set up a copy of a scene so that a render of it is this strip and nothing else."""
     for other in strips_of(scene):
         other.mute = other.name != name
-    strip = strips_of(scene)[name]
-    strip.blend_type = "REPLACE"  # not over, or times, what lies below it
     for channel in scene.sequence_editor.channels:
         channel.mute = False
     for child in list(scene.collection.children):  # nothing of the 3D scene is evaluated for it

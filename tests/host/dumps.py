@@ -9,7 +9,6 @@ import bpy
 from diffsynth_blender.host import compat
 from diffsynth_blender.host.sequencer import every_strip
 
-
 NOTED = {"orig_width", "orig_height", "orig_fps"}
 """What Blender notes of a picture when it first reads it."""
 
@@ -70,7 +69,7 @@ def dump(owner: bpy.types.bpy_struct, depth: int = 5) -> dict[str, object]:
         found[prop.identifier] = _plain(prop, value, depth)
     if hasattr(owner, "keys") and not isinstance(owner, bpy.types.Modifier):
         try:
-            found["custom"] = {key: str(value) for key, value in owner.items()}
+            found["custom"] = {key: _custom(value) for key, value in owner.items()}
         except TypeError:  # a kind of thing that has no custom properties
             pass
     return found
@@ -86,6 +85,10 @@ def _plain(prop: bpy.types.Property, value: object, depth: int) -> object:
     if prop.type == "COLLECTION":
         return [_name(item) if isinstance(item, bpy.types.ID) else dump(item, depth - 1) for item in value]
     return tuple(value) if hasattr(value, "__len__") and not isinstance(value, str | set) else value
+
+
+def _custom(value: object) -> object:
+    return value.to_dict() if hasattr(value, "to_dict") else value.to_list() if hasattr(value, "to_list") else str(value)
 
 
 def _name(value: object) -> str | None:

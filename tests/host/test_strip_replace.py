@@ -12,11 +12,14 @@ import pytest
 from diffsynth_blender.host import compat, movie, strip
 from diffsynth_blender.host.sequencer import free_channel, strips_of
 from diffsynth_blender.host.strip_content import HANDLE_LIMIT, camera_content, shown_content
+from diffsynth_blender.host.strip_render import render_strip
 from diffsynth_blender.host.strip_replace import find_original, find_result, replace_strip, restore_strip
 from diffsynth_blender.protocol import BadJobError
 from tests.host.dumps import differences, dump_sequencer
 from tests.host.test_strip import HEIGHT, WIDTH, read_png, render_still, write_png
 
+_MODIFIER = getattr(bpy.types, "StripModifier", None) or bpy.types.SequenceModifier
+MODIFIERS = [item.identifier for item in _MODIFIER.bl_rna.properties["type"].enum_items]
 TIMING = ("frame_start", "frame_final_start", "frame_final_end", "frame_offset_start", "frame_offset_end", "channel")
 
 
@@ -209,6 +212,48 @@ def test_effects_show_the_result(edit, tmp_path):
     restore_strip(result)
     np.testing.assert_array_equal(render_still(edit, 16, tmp_path / "shown.png"), before)
     assert not np.array_equal(before, shown)
+
+
+@pytest.mark.parametrize("animated", [False, True])
+def test_opacity_counts_once(edit, tmp_path, animated):
+    """A strip is rendered for stylising in full; its opacity, which the result has too, is not in the frames."""
+    take = add_image(edit, tmp_path)
+    take.blend_type, take.blend_alpha = "ALPHA_OVER", 0.5
+    if animated:
+        take.keyframe_insert("blend_alpha", frame=15)
+    before, actions = dump_sequencer(edit), len(bpy.data.actions)
+    render_strip(edit, "Take", range(15, 16), tmp_path / "alone", lambda *_: None)
+    np.testing.assert_array_equal(read_png(tmp_path / "alone" / "0015.png"), noise(505))
+    assert differences(before, dump_sequencer(edit)) == [] and len(bpy.data.actions) == actions
+
+
+@pytest.mark.parametrize("kind", MODIFIERS)
+def test_every_kind_of_modifier_comes_along(edit, tmp_path, kind):
+    """With all its settings."""
+    take = add_image(edit, tmp_path)
+    modifier = compat.new_strip_modifier(take, kind, kind)
+    if modifier is None:
+        pytest.skip("for sound only")
+    for prop in modifier.bl_rna.properties:
+        if prop.type == "FLOAT" and not prop.is_array and not prop.is_readonly:
+            setattr(modifier, prop.identifier, prop.hard_min * 0.5 + min(prop.hard_max, 1.0) * 0.5)
+    if hasattr(modifier, "curve_mapping"):
+        curve = modifier.curve_mapping.curves[0]
+        while len(curve.points) > 2:
+            curve.points.remove(curve.points[1])
+        curve.points.new(0.3, 0.7)
+        modifier.curve_mapping.update()
+    if hasattr(modifier, "node_group"):
+        modifier.node_group = bpy.data.node_groups.new("Look", "CompositorNodeTree")
+        modifier.node_group.interface.new_socket("Amount", in_out="INPUT", socket_type="NodeSocketFloat")
+        modifier.node_group.interface_update(bpy.context)
+        if hasattr(modifier, "properties"):  # since 5.2
+            modifier.properties.inputs.Socket_0.value = 0.75
+    modifier.input_mask_type = "ID"
+    modifier.input_mask_id = bpy.data.masks.new("Mask")
+    before = dump_sequencer(edit)["strips"]["Take"]["modifiers"]
+    result = replace_strip(take, content_of(take, tmp_path), with_appearance=True)
+    assert differences(before, dump_sequencer(edit)["strips"][result.name]["modifiers"]) == []
 
 
 def test_reversed_scene_strip(edit, tmp_path):
