@@ -8,6 +8,7 @@ see train_tiny_encoder.py. Resumable: samples and weights are kept in the traini
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,5 +144,8 @@ def export_tiny(tiny: AutoencoderTiny, model: Path) -> None:
     """Write the tiny autoencoder as part of a model folder, half precision."""
     folder = model / "vae_tiny"
     tiny.to(torch.float16).save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    del config["block_out_channels"]  # diffusers writes it and, reading it, warns that it knows no such thing
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     for file in folder.glob("*.safetensors"):
         file.chmod(0o644)  # safetensors writes files that only their owner can read

@@ -11,7 +11,7 @@ from PIL import Image
 from diffsynth_blender.diffusion.conditioning import ControlInput
 from diffsynth_blender.diffusion.denoise import denoise
 from diffsynth_blender.diffusion.families import UNetDenoiser
-from diffsynth_blender.diffusion.latents import LatentCodec
+from diffsynth_blender.diffusion.latents import LatentCodec, TinyCodec
 from diffsynth_blender.diffusion.noise import fixed_noise
 from diffsynth_blender.diffusion.prompt import encode_prompts
 from diffsynth_blender.diffusion.sampler import Sampler
@@ -23,6 +23,7 @@ CPU = torch.device("cpu")
 MINIMUM_PSNR = (
     24.0  # dB, of a picture of a scene that was not trained on; measured when the model was committed: see its card
 )
+MINIMUM_AGREEMENT = 30.0  # dB, between what the tiny decoder and the other paint of the same latents
 
 
 def picture(name: str) -> torch.Tensor:
@@ -35,7 +36,8 @@ def picture(name: str) -> torch.Tensor:
 def checkpoint() -> Checkpoint:
     """The shipped model, loaded as the worker does on a CPU."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    return load_checkpoint(CheckpointRequest("demo", (("depth", ""), ("normal", ""))), device=CPU, dtype=torch.float32)
+    request = CheckpointRequest("demo", (("depth", ""), ("normal", "")), tiny_vae=True)
+    return load_checkpoint(request, device=CPU, dtype=torch.float32)
 
 
 def test_the_folder_is_small_and_half_precision() -> None:
@@ -45,6 +47,7 @@ def test_the_folder_is_small_and_half_precision() -> None:
     weights = sorted(FOLDER.rglob("*.safetensors"))
     assert {file.parent.name for file in weights} == {
         "vae",
+        "vae_tiny",
         "unet",
         "text_encoder",
         "controlnet_depth",
@@ -76,6 +79,24 @@ def test_the_autoencoder_keeps_the_picture(checkpoint: Checkpoint) -> None:
     codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=CPU)
     error = (codec.decode(codec.encode(source)).clamp(0, 1) - source).square().mean()
     assert -10 * torch.log10(error) > MINIMUM_PSNR
+
+
+def test_the_tiny_autoencoder_stands_in_for_the_other(checkpoint: Checkpoint) -> None:
+    """Its encoder is the same linear map, and its decoder paints the same picture, of exact latents and of noisy ones.
+
+    What is encoded is what the deflickering changed, so the latents of a decoded picture must come back as well.
+    """
+    source = picture("source")
+    assert checkpoint.tiny_vae is not None
+    size = {"height": source.shape[1], "width": source.shape[2], "device": CPU}
+    own, tiny = LatentCodec(checkpoint.vae, **size), TinyCodec(checkpoint.tiny_vae, **size)
+    latents = own.encode(source)
+    torch.testing.assert_close(tiny.encode(source), latents, atol=0.01, rtol=0.01)
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    for some in (latents, latents + 0.15 * noise):
+        error = (tiny.decode(some).clamp(0, 1) - own.decode(some).clamp(0, 1)).square().mean()
+        assert -10 * torch.log10(error) > MINIMUM_AGREEMENT
+    assert (tiny.encode(tiny.decode(latents)) - latents).square().mean() < 0.02 * latents.square().mean()
 
 
 def restyled(checkpoint: Checkpoint, prompt: str) -> torch.Tensor:
