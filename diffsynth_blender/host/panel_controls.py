@@ -3,7 +3,9 @@
 import bpy
 
 from ..protocol import CONTROL_KINDS
+from .panel_text import draw_text
 from .shot_panel import ShotSubPanel, SwitchedPanel
+from .source_work import EXACT_CONTROLS
 
 
 class DIFFSYNTH_UL_controls(bpy.types.UIList):
@@ -42,6 +44,9 @@ class DIFFSYNTH_PT_controls(ShotSubPanel, bpy.types.Panel):
             if control.annotator not in {"EXACT", "LINEART_STANDARD"}:
                 column.prop(chosen, "annotators")
         column.prop(control, "model")
+        kind = CONTROL_KINDS[chosen.active_control]
+        if chosen.source.kind == "STRIP" and kind in EXACT_CONTROLS and control.use and control.annotator == "EXACT":
+            draw_text(layout, context, "A strip has no passes: read this from an estimate, or turn it off", "INFO")
 
 
 class DIFFSYNTH_PT_reference(SwitchedPanel, bpy.types.Panel):

@@ -77,3 +77,17 @@ def pointers(group: bpy.types.PropertyGroup) -> list[bpy.types.Property]:
 def is_group(prop: bpy.types.Property) -> bool:
     """Whether a property is a pointer to a group of properties of ours."""
     return prop.type == "POINTER" and prop.fixed_type.base == bpy.types.PropertyGroup.bl_rna
+
+
+def test_a_strip_as_source_has_no_passes(scene):
+    """The panel says so before anything is rendered, and only where it matters."""
+    chosen = scene.diffsynth
+
+    def hints():
+        return [item for item in draw(bpy.types.DIFFSYNTH_PT_controls) if "no passes" in item.get("draw_string", "")]
+
+    assert not hints()
+    chosen.source.kind = "STRIP"
+    assert hints()
+    chosen.controls.depth.annotator = "MIDAS"
+    assert not hints()
