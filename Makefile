@@ -58,7 +58,7 @@ extension: wheels
 	@$(ENV) host-$(BLENDER)
 	@mkdir -p build
 	@tool=$$(find $(VENV)/host-$(BLENDER) -path '*addons_core/bl_pkg/cli/blender_ext.py' | head -1); \
-	 $(HOST) $$tool validate . && $(HOST) $$tool build --source-dir . --output-dir build && \
+	 $(HOST) $$tool validate . && $(HOST) $$tool build --source-dir . --output-dir build --split-platforms && \
 	 for zip in build/*.zip; do $(HOST) $$tool validate $$zip; done
 
 lint:

@@ -9,10 +9,13 @@ from pathlib import Path
 import bpy
 import pytest
 
+from diffsynth_blender.environment.bundled_uv import UV_WHEELS, fetch_wheels
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADDON = "bl_ext.user_default.diffsynth_blender"
 
 IN_BLENDER = f"""
+import pathlib
 import sys
 import bpy
 import addon_utils  # is found once bpy is imported
@@ -30,6 +33,8 @@ bpy.context.scene.diffsynth.output_folder = sys.argv[2]
 assert bpy.ops.diffsynth.stylise.poll()
 assert hasattr(bpy.types, "DIFFSYNTH_PT_stylise")
 assert "torch" not in sys.modules
+from {ADDON}.diffsynth_blender.environment.bundled_uv import unpack_uv
+unpack_uv(pathlib.Path(sys.argv[1]).with_name("uv"))
 
 addon_utils.disable("{ADDON}")
 assert not hasattr(bpy.types.Scene, "diffsynth")
@@ -57,10 +62,13 @@ def run_tool(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory) -> Path:
-    """The extension, built."""
-    path = tmp_path_factory.mktemp("package") / "diffsynth.zip"
+    """The extension, built for Linux."""
+    fetch_wheels()
+    folder = tmp_path_factory.mktemp("package")
     run_tool("validate", ".")
-    run_tool("build", "--source-dir", ".", "--output-filepath", str(path))
+    run_tool("build", "--source-dir", ".", "--output-dir", str(folder), "--split-platforms")
+    assert len(list(folder.iterdir())) == len(UV_WHEELS)
+    (path,) = folder.glob("*-linux_x64.zip")
     return path
 
 
@@ -73,8 +81,12 @@ def test_package_holds_what_is_needed_and_nothing_else(package):
     """Everything either process imports at run time; no tests, tools, caches or training code."""
     names = zipfile.ZipFile(package).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert tops <= {"__init__.py", "blender_manifest.toml", "diffsynth_blender", "LICENSE", "README.md"}
-    for needed in ("host/addon.py", "protocol/job.py", "client/session.py", "worker/__main__.py"):
+    assert tops <= {"__init__.py", "blender_manifest.toml", "diffsynth_blender", "LICENSE", "README.md", "wheels"}
+    assert [name for name in names if name.startswith("wheels/")] == [
+        f"wheels/{UV_WHEELS['Linux', 'x86_64'].path.name}"
+    ]
+    preset = "host/shipped/presets/diffsynth/Gold.py"
+    for needed in ("host/addon.py", "protocol/job.py", "client/session.py", "worker/__main__.py", preset):
         assert f"diffsynth_blender/{needed}" in names
     refused = ("__pycache__", "/.", "demo/train", "demo/dataset", ".pyc")
     assert not [name for name in names if any(part in name for part in refused)]
