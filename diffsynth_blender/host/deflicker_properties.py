@@ -6,6 +6,7 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, WINDOW_LIMIT, BadJobError
+from .folder_name import folder_name
 
 
 class DiffsynthDeflicker(bpy.types.PropertyGroup):
@@ -83,7 +84,7 @@ def deflicker_folder(scene: bpy.types.Scene, strip_name: str) -> Path:
             "the output folder lies beside the .blend file, which is not saved yet; save it, or choose another"
         )
     folder = Path(bpy.path.abspath(chosen)).resolve()
-    return folder / f"{bpy.path.clean_name(scene.name)}-{bpy.path.clean_name(strip_name)}"
+    return folder / f"{folder_name(scene.name)}-{folder_name(strip_name)}"
 
 
 CLASSES = (DiffsynthDeflicker,)

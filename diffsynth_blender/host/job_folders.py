@@ -11,6 +11,7 @@ from pathlib import Path
 from ..protocol import JOB_FILE, Job, Settings, save_job
 from ..protocol.job import CACHE_FOLDER
 from .capture_folder import CaptureFolder
+from .reuse import SOURCE_FILE
 
 PREVIEW_SUFFIX = " Preview"
 
@@ -48,6 +49,8 @@ def share_frames(job: Job, source_dir: Path, target_dir: Path, frames: range, se
     files += [shot.passes_path(source_dir, frame) for frame in passes]
     if shot.objects is not None:
         files += [shot.objects_path(source_dir, frame) for frame in passes]
+    if (source_dir / SOURCE_FILE).is_file():  # where the frames came from goes with them
+        files.append(source_dir / SOURCE_FILE)
     for file in files:
         target = target_dir / file.relative_to(source_dir)
         target.parent.mkdir(parents=True, exist_ok=True)

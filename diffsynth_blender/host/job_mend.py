@@ -116,6 +116,14 @@ def _motion(scene: bpy.types.Scene) -> str:
     return "Frames look at each other without motion"
 
 
+def _controls(scene: bpy.types.Scene) -> str:
+    controls = scene.diffsynth.controls
+    for control in (controls.depth, controls.normal, controls.softedge):
+        if control.annotator == "EXACT":
+            control.use = False
+    return "Controls that are read from passes are off"
+
+
 MENDINGS = {
     "REGION": Mending("Render Region", "Render the whole picture", _region),
     "STEREO": Mending("Stereoscopy", "Render one view", _stereo),
@@ -131,6 +139,7 @@ MENDINGS = {
     "CPU": Mending("Processor", "Compute on the processor: slow, but it has more memory", _cpu),
     "AUTO": Mending("Device", "Let the worker choose the device", _auto),
     "DEMO_MODEL": Mending("Demo Model", "Take the demo model, which is always there", _demo_model),
+    "CONTROLS": Mending("Controls", "Do not follow what only passes can tell", _controls),
     "NOISE": Mending("Noise", "Take noise that needs no passes", _noise),
     "MOTION": Mending("Attention", "Let frames look at each other without motion, which needs no passes", _motion),
 }

@@ -18,6 +18,7 @@ from . import (
     steady_properties,
 )
 from .choices import read_settings
+from .folder_name import folder_name
 from .shot_properties import DiffsynthSettings
 
 
@@ -72,7 +73,7 @@ def job_folder(scene: bpy.types.Scene) -> Path:
             "the output folder lies beside the .blend file, which is not saved yet; save it, or choose another"
         )
     # One folder a scene, because several shots of a file share the default.
-    return Path(bpy.path.abspath(chosen)) / bpy.path.clean_name(scene.name)
+    return Path(bpy.path.abspath(chosen)) / folder_name(scene.name)
 
 
 def _used(animations: tuple[Animation, ...], settings: Settings) -> tuple[Animation, ...]:

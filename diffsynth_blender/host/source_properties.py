@@ -6,7 +6,6 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from . import compat
-from . import compat
 from .capture_checks import CaptureError
 from .source import absolute
 from .source_exr import read_head

@@ -18,7 +18,7 @@ from .source import PassesSource, Source, StripSource, chosen_source
 from .source_capture import PassesCapture, check_passes_source
 from .source_footage import FootageCapture, check_strip_source
 
-EXACT_CONTROLS = {"depth": "Depth", "normal": "Normal"}
+EXACT_CONTROLS = {"depth": "Depth", "normal": "Normal", "softedge": "Soft Edges"}
 """Controls that nothing makes of footage but an annotator with weights."""
 
 
@@ -66,7 +66,7 @@ def check_controls(source: Source, settings: Settings) -> None:
         if control.kind in EXACT_CONTROLS and not control.annotator:
             raise BadJobError(
                 f"the control {EXACT_CONTROLS[control.kind]} is read from passes, and strip {source.strip!r} has none; "
-                "set its scale to 0 or take it out, or choose an annotator that estimates it"
+                "turn it off, or choose an annotator that estimates it"
             )
 
 
