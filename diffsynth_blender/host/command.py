@@ -10,16 +10,13 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import bpy
 
-from ..protocol import BadJobError, DiffSynthError
 from . import command_check, command_folders, command_setup, command_shot, render_hook
-from .capture_checks import CaptureError
 from .command_arguments import parse
 from .command_log import PROGRAM, CommandLog, say, stdout_of_our_own
 
@@ -49,19 +46,14 @@ def run(arguments: Sequence[str]) -> int:
         stack.enter_context(_cancel_on_signals(cancelled))
         stack.enter_context(render_hook.paused())  # what is rendered here is no render of the artist's
         try:
-            options = parse(arguments)
-            folder = ACTIONS[options.command](options, log, cancelled)
+            return log.watch(lambda: _act(arguments, log, cancelled))
         except SystemExit as end:  # the help was printed
             return int(end.code or 0)
-        except CaptureError as error:
-            return log.failed(BadJobError(str(error)))
-        except (DiffSynthError, KeyboardInterrupt) as error:
-            return log.failed(error, "\n".join(getattr(error, "__notes__", ())))
-        except Exception as error:
-            # Whatever else happens is a bug, and programs that read our lines have to learn of the end all the same.
-            return log.failed(error, traceback.format_exc())
-        log.done(str(folder or ""))
-    return 0
+
+
+def _act(arguments: Sequence[str], log: CommandLog, cancelled: threading.Event) -> Path | None:
+    options = parse(arguments)
+    return ACTIONS[options.command](options, log, cancelled)
 
 
 def register() -> None:

@@ -13,14 +13,17 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO
 
-from ..protocol import Event, FrameDone, JobDone, JobFailed, JobNote, JobProgress
+from ..protocol import BadJobError, Event, FrameDone, JobDone, JobFailed, JobNote, JobProgress
 from ..protocol.errors import INTERNAL_EXIT_CODE, INTERNAL_KIND, DiffSynthError, JobCancelledError
 from ..protocol.messages import JobCancelled, encode_message
+from .capture_checks import CaptureError
 
 PROGRAM = "diffsynth"
 PROGRESS_SECONDS = 2.0  # between two progress lines: readable in a farm's log
@@ -96,12 +99,21 @@ class CommandLog:
         self._write(JobProgress("", RENDER_STAGE, done, count, frame))
         say(f"{RENDER_STAGE} {done}/{count}, frame {frame}")
 
-    def done(self, folder: str) -> None:
-        """The command has done its work."""
-        self._write(JobDone("", folder))
+    def watch(self, action: Callable[[], Path | None]) -> int:
+        """Do something, and tell how it ended; returns the exit code. The action returns the folder it is about."""
+        try:
+            folder = action()
+        except CaptureError as error:
+            return self._failed(BadJobError(str(error)))
+        except (DiffSynthError, KeyboardInterrupt) as error:
+            return self._failed(error, "\n".join(getattr(error, "__notes__", ())))
+        except Exception as error:
+            # Whatever else happens is a bug, and programs that read our lines have to learn of the end all the same.
+            return self._failed(error, traceback.format_exc())
+        self._write(JobDone("", str(folder or "")))
+        return 0
 
-    def failed(self, error: BaseException, details: str = "") -> int:
-        """The command has not; returns its exit code. `details` are for bug reports."""
+    def _failed(self, error: BaseException, details: str = "") -> int:
         known = isinstance(error, DiffSynthError)
         if isinstance(error, KeyboardInterrupt) or (known and error.exit_code == JobCancelledError.exit_code):
             self._write(JobCancelled(""))

@@ -16,8 +16,6 @@ from contextlib import contextmanager
 import bpy
 from bpy.app.handlers import persistent
 
-from ..protocol import BadJobError, DiffSynthError
-from .capture_checks import CaptureError
 from .command_log import CommandLog, say
 from .command_rendered import stylise_rendered
 
@@ -74,15 +72,9 @@ def _on_complete(scene: bpy.types.Scene, *_: object) -> None:
 def _stylise_now(scene: bpy.types.Scene) -> None:
     """Stylise, and wait for it; without success, end Blender with the exit code that says why."""
     log = CommandLog(None, threading.Event())
-    try:
-        with paused():
-            stylise_rendered(scene, log)
-        return
-    except CaptureError as error:
-        code = log.failed(BadJobError(str(error)))
-    except DiffSynthError as error:
-        code = log.failed(error, "\n".join(getattr(error, "__notes__", ())))
-    if bpy.app.binary_path:  # Blender itself and not the module, whose process is a script's own
+    with paused():
+        code = log.watch(lambda: stylise_rendered(scene, log))
+    if code and bpy.app.binary_path:  # Blender itself and not the module, whose process is a script's own
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # what a handler raises is printed and forgotten
