@@ -1,0 +1,123 @@
+"""One editor in the window: scroll to a button and press it, fill in a field, take its picture."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from .window import Window
+
+COLUMN = 0.7  # of the width: where fields are, and buttons over the whole width
+LEFT = 0.3  # the left one of two buttons side by side
+NOTCHES = 8  # of the mouse wheel between two looks: less than a panel's height
+MARGIN = 4  # [px] to the next editor
+HEADER = 26  # height of a sub-panel's header [px]
+OPENED = 60  # the first fields of a panel that was opened lie within these [px] of its header
+
+
+class NotFoundError(Exception):
+    """No such button is in the editor, or it is disabled."""
+
+
+class Editor:
+    """An editor of one kind; the largest in the window."""
+
+    def __init__(self, window: Window, kind: str, region: str = "WINDOW") -> None:
+        """Name the editor as Blender does ("PROPERTIES", "SEQUENCE_EDITOR"), and which region of it ("UI": sidebar)."""
+        self.window, self.kind, self.region = window, kind, region
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, width, height [px]."""
+        return self.window.area(self.kind, self.region)
+
+    def press(self, wanted: str, *, column: float = COLUMN) -> None:
+        """Press a button by a part of its Python command or data path. Raises NotFoundError."""
+        self.window.click(*self.place(wanted, column=column))
+
+    def fill(self, wanted: str, text: str) -> None:
+        """Replace a field's value by typing."""
+        place = self.place(wanted)
+        self.window.move(*place)
+        time.sleep(0.2)
+        self.window.key("Return")  # a field under the pointer opens, whatever it holds
+        self.window.key("ctrl+a")
+        self.window.type(text)
+        self.window.key("Return")
+
+    def place(self, wanted: str, *, column: float = COLUMN) -> tuple[int, int]:
+        """Where a button is on the screen, scrolled to if need be. Raises NotFoundError."""
+        if wanted in self._known and wanted in self.window.under_pointer(*self._known[wanted]):
+            return self._known[wanted]
+        found = self._look(wanted, column)
+        if found is None:
+            self.to_top()
+            for _ in range(20):
+                found = self._look(wanted, column)
+                if found is not None:
+                    break
+                self.scroll(NOTCHES)
+        if found is None:
+            raise NotFoundError(f"no button {wanted!r} in {self.kind}, or it is disabled")
+        self._known[wanted] = found
+        return found
+
+    def open_panel(self, above: str, inside: str) -> None:
+        """Open a closed panel by its header, which cannot be asked for its name: by what is inside it.
+
+        Args:
+            above: A button somewhere above the header.
+            inside: A button or field that is there once the panel is open. Raises NotFoundError when no header helps.
+        """
+        left, top, width, height = self.box()
+        _, y = self.place(above)
+        while y < top + height - MARGIN:
+            y += HEADER // 2
+            if self.window.under_pointer(left + int(COLUMN * width), y):
+                continue
+            self.window.click(left + int(COLUMN * width), y)
+            time.sleep(0.4)
+            if self._look(inside, COLUMN, y, y + OPENED) is not None:
+                return
+            self.window.click(left + int(COLUMN * width), y)
+            time.sleep(0.4)
+        raise NotFoundError(f"no panel below {above!r} has {inside!r} in it")
+
+    def show_tab(self, name: str) -> None:
+        """Go to a tab of a sidebar. Raises NotFoundError."""
+        left, top, width, height = self.box()
+        code = f"""
+area = max((a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == {self.kind!r}),
+           key=lambda a: a.width * a.height)
+answer = next(r for r in area.regions if r.type == {self.region!r}).active_panel_category
+"""
+        self.window.move(left + width // 3, top + height // 2)
+        for _ in range(12):
+            if self.window.ask(code) == name:
+                return
+            self.window.key("ctrl+Tab")
+            time.sleep(0.5)
+        raise NotFoundError(f"no tab {name!r} in {self.kind}")
+
+    def scroll(self, notches: int) -> None:
+        """Turn the mouse wheel in it."""
+        left, top, width, height = self.box()
+        self.window.scroll(left + width // 2, top + height // 2, notches)
+
+    def to_top(self) -> None:
+        """Scroll to its first row."""
+        self.scroll(-80)
+
+    def picture(self, path: Path, *, top: int | None = None) -> None:
+        """Take its picture, with the pointer out of the way; from this y on, where one is given."""
+        left, first, width, height = self.box()
+        self.window.move(left // 2, 2)
+        time.sleep(0.8)
+        start = first if top is None else max(first, top)
+        self.window.screenshot(path, (left, start, width, first + height - start))
+
+    def _look(self, wanted: str, column: float, first: int = 0, last: int = 100_000) -> tuple[int, int] | None:
+        left, top, width, height = self.box()
+        x = left + int(column * width)
+        y = self.window.find(wanted, x, max(first, top + MARGIN), min(last, top + height - MARGIN))
+        return None if y is None else (x, y)

@@ -1,0 +1,189 @@
+"""A real Blender with its window on a virtual screen, driven by mouse and keyboard. Knows nothing of the extension.
+
+Where a button is, nobody tells a program from outside. But Blender copies the Python command of the button under the
+mouse on Ctrl-C, and the path of the property under it on Ctrl-Shift-C: so the pointer goes down a column and asks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+INSIDE = Path(__file__).with_name("inside.py")
+SIZE = (1600, 1100)  # of the screen and of Blender's window on it [px]
+ROW = 11  # half the height of a button at scale 1 [px]: no row is stepped over
+ANSWER_SECONDS = 120.0  # the slowest answer is a capture of the file for a job, on a loaded machine
+
+
+class Window:
+    """One Blender on one screen. Use as a context manager: both end with it."""
+
+    def __init__(self, blender: Path, folder: Path, *, display: str = ":78", environment: dict[str, str]) -> None:
+        """Start the screen and Blender, and wait until it answers.
+
+        Args:
+            blender: Blender's executable.
+            folder: For questions and answers; Blender must see it under the same path.
+            display: X display to make.
+            environment: Variables for Blender beside those of this process.
+        """
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob("question.py"), folder.glob("answer.json"):
+            for path in left:
+                path.unlink()
+        self._environment = {**os.environ, **environment, "DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1"}
+        self._screen = subprocess.Popen(
+            ["Xvfb", display, "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "+extension", "GLX", "-nolisten", "tcp"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(1.0)
+        self._log = (folder / "blender.log").open("w")
+        size = ["-p", "0", "0", str(SIZE[0]), str(SIZE[1])]
+        self.process = subprocess.Popen(
+            [str(blender), "--gpu-backend", "opengl", *size, "--python", str(INSIDE), "--", str(folder)],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self.ask("answer = bpy.app.version_string")
+
+    def __enter__(self) -> Window:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.process, self._screen:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._log.close()
+
+    def ask(self, code: str, *, seconds: float = ANSWER_SECONDS) -> object:
+        """Run Python code inside Blender and return what it leaves in `answer`. Raises RuntimeError."""
+        question, reply = self.folder / "question.py", self.folder / "answer.json"
+        part = question.with_suffix(".part")
+        part.write_text(code)
+        part.rename(question)
+        deadline = time.monotonic() + seconds
+        while not reply.is_file() or question.is_file():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"Blender ended with exit code {self.process.returncode}; see {self._log.name}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Blender did not answer within {seconds:g} s: {code}")
+            time.sleep(0.005)
+        received = json.loads(reply.read_text())
+        reply.unlink()
+        if "error" in received:
+            raise RuntimeError(received["error"])
+        return received["answer"]
+
+    def wait_until(self, condition: str, *, seconds: float, every: float = 0.5) -> None:
+        """Wait for a Python expression inside Blender to become true. Raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        while not self.ask(f"answer = bool({condition})"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {seconds:g} s: {condition}")
+            time.sleep(every)
+
+    def area(self, kind: str, region: str = "WINDOW") -> tuple[int, int, int, int]:
+        """Left, top, width and height on the screen [px] of a region of the largest area of a kind."""
+        code = f"""
+area = max((a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == {kind!r}),
+           key=lambda a: a.width * a.height)
+region = next(r for r in area.regions if r.type == {region!r})
+answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - region.height, region.width,
+          region.height)
+"""
+        return tuple(self.ask(code))
+
+    def move(self, x: int, y: int) -> None:
+        """Move the pointer."""
+        self._xdotool("mousemove", str(x), str(y))
+
+    def click(self, x: int, y: int, *, button: int = 1, modifier: str = "") -> None:
+        """Click, as a hand does: the pointer arrives first."""
+        self.move(x, y)
+        time.sleep(0.15)
+        if modifier:
+            self._xdotool("keydown", modifier)
+        self._xdotool("click", str(button))
+        if modifier:
+            self._xdotool("keyup", modifier)
+        time.sleep(0.3)
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Press the left button at one place and let go at another."""
+        self.move(start[0] + 3, start[1])
+        time.sleep(0.2)
+        self.move(*start)  # an edge between editors is taken hold of where the pointer arrives
+        time.sleep(0.3)
+        self._xdotool("mousedown", "1")
+        time.sleep(0.1)
+        for step in range(1, 9):
+            self.move(*(a + (b - a) * step // 8 for a, b in zip(start, end, strict=True)))
+            time.sleep(0.05)
+        self._xdotool("mouseup", "1")
+        time.sleep(0.5)
+
+    def key(self, *keys: str) -> None:
+        """Press keys, such as "ctrl+z"."""
+        self._xdotool("key", *keys)
+        time.sleep(0.2)
+
+    def type(self, text: str) -> None:
+        """Type text into the field that has the keyboard."""
+        self._xdotool("type", "--delay", "15", text)
+        time.sleep(0.2)
+
+    def scroll(self, x: int, y: int, notches: int) -> None:
+        """Turn the mouse wheel over a place, down for a positive number."""
+        self.move(x, y)
+        self._xdotool("click", "--repeat", str(abs(notches)), "--delay", "40", "5" if notches > 0 else "4")
+        time.sleep(0.4)
+
+    def find(self, wanted: str, x: int, top: int, bottom: int) -> int | None:
+        """The y [px] of a button or field in a column, by a part of its operator or data path; None where it is not."""
+        for y in range(top, bottom, ROW):
+            if wanted in self.under_pointer(x, y):
+                self.move(x, y + ROW // 2)
+                return y + ROW // 2 if wanted in self.under_pointer(x, y + ROW // 2) else y
+        return None
+
+    def under_pointer(self, x: int, y: int) -> str:
+        """The Python command of the button at a place, or the path of the property; "" for neither."""
+        self.move(x, y)
+        time.sleep(0.03)
+        self.ask("bpy.context.window_manager.clipboard = ''")
+        self._xdotool("key", "--delay", "0", "ctrl+shift+alt+c", "ctrl+c")
+        time.sleep(0.03)
+        return str(self.ask("answer = bpy.context.window_manager.clipboard"))
+
+    def column(self, x: int, top: int, bottom: int) -> Iterator[tuple[int, str]]:
+        """What is under the pointer, from top to bottom, each thing once."""
+        before = ""
+        for y in range(top, bottom, ROW):
+            found = self.under_pointer(x, y)
+            if found and found != before:
+                yield y, found
+            before = found
+
+    def screenshot(self, path: Path, crop: tuple[int, int, int, int] | None = None) -> None:
+        """Write the screen, or a part of it given as left, top, width, height, as PNG."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        command = ["import", "-window", "root"]
+        if crop:
+            left, top, width, height = crop
+            command += ["-crop", f"{width}x{height}+{left}+{top}", "+repage"]
+        subprocess.run([*command, str(path)], env=self._environment, check=True, timeout=60)
+
+    def _xdotool(self, *arguments: str) -> None:
+        subprocess.run(["xdotool", *arguments], env=self._environment, check=True, timeout=60)
