@@ -27,6 +27,8 @@ LOG_BYTES = 20_000  # of the log's end, for bug reports
 def start_detached(python: Path, package_root: Path, job_dir: Path, *, arguments: Sequence[str] = RUN) -> int:
     """Start a worker that runs or resumes a job folder and outlives this process; returns its process id.
 
+    Waits until others can find it, which takes as long as its interpreter takes to start: 0.2 s on an idle machine.
+
     Args:
         python: The worker's interpreter.
         package_root: Folder that holds the package `diffsynth_blender`.
@@ -35,7 +37,7 @@ def start_detached(python: Path, package_root: Path, job_dir: Path, *, arguments
 
     Raises:
         JobBusyError: A detached worker is at the folder already.
-        WorkerDiedError: The interpreter cannot be started.
+        WorkerDiedError: The interpreter cannot be started, or is no worker's.
         OSError: The folder cannot be written.
     """
     events, log = events_path(job_dir), log_path(job_dir)
@@ -57,6 +59,15 @@ def start_detached(python: Path, package_root: Path, job_dir: Path, *, arguments
             raise WorkerDiedError(
                 f"{python}: cannot be started: {error.strerror}; choose the worker's Python in the preferences"
             ) from None
+    deadline = time.monotonic() + START_SECONDS
+    while not events.is_file() or not (is_detached(job_dir) or events.stat().st_size):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            lines = log.read_text(errors="replace").split("\n")
+            last = next((f"; its last words: {line}" for line in reversed(lines) if line.strip()), "")
+            raise WorkerDiedError(f"{python}: did not start as a worker{last}; see {log}")
+        time.sleep(0.01)
     # Should this process live on, somebody has to take note of the end, or a zombie stays.
     threading.Thread(target=process.wait, name="DiffSynth detached worker's end", daemon=True).start()
     return process.pid
@@ -113,11 +124,12 @@ class DetachedWorker:
         self._ask()
 
     def close(self, grace: float = 2.0) -> None:
-        """End the worker where it still runs: ask, wait at most `grace` [s], then kill."""
-        if self._is_over or not is_detached(self._job_dir):
+        """End the worker where it still runs: ask, wait at most `grace` [s], then kill. Afterwards it is gone."""
+        if not is_detached(self._job_dir):
             return
-        self._read_quietly()
-        self.cancel()
+        if not self._is_over:  # else it is on its way out
+            self._read_quietly()
+            self.cancel()
         deadline = time.monotonic() + grace
         while is_detached(self._job_dir):
             if time.monotonic() > deadline:

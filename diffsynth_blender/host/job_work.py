@@ -35,6 +35,7 @@ class JobWork(Work):
         self.scene_uid = scene.session_uid
         self.job_dir = Path(job_dir)
         self._record = record
+        self._python: Path | None = None
         self._told_state = ""
         self._seconds_before = record.seconds
         self._since = time.monotonic()
@@ -78,11 +79,12 @@ class JobWork(Work):
         if self._session is not None:
             self._session.close(grace=0.0)
             self._session = None
-        start_detached(worker_python(), PACKAGE_ROOT, self.job_dir)
+        start_detached(self._python or worker_python(), PACKAGE_ROOT, self.job_dir)
         self._end("detached", "A worker goes on with it without Blender")
         return True
 
     def submit(self, session: Session) -> str:
+        self._python = worker_python()  # kept: when Blender quits, preferences may be gone already
         events_path(self.job_dir).unlink(missing_ok=True)  # of an earlier run, which this one goes beyond
         return session.submit(self.job_dir)
 

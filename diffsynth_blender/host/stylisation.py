@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -66,6 +67,7 @@ class Redo(Continuation):
 
 def begin(scene: bpy.types.Scene, record: JobRecord, *, reuse_capture: bool = False) -> JobWork:
     """Start a job of the history or the queue anew. Raises what `Stylisation` and `Redo` raise."""
+    record = replace(record, seconds=0.0)
     if record.kind == "REDO":
         return Redo(scene, record)
     settings = settings_of(record)

@@ -159,10 +159,16 @@ def test_one_that_listens_to_nobody_is_killed(start, job_dir, wait) -> None:
 
 
 def test_what_cannot_start_is_told(tmp_path: Path) -> None:
-    """Name the interpreter that is not there; report one that never said a word."""
+    """Name the interpreter that is not there, and one that is no worker's, with its own last words."""
     with pytest.raises(WorkerDiedError, match="cannot be started"):
         start_detached(tmp_path / "python", ROOT, tmp_path)
-    start_detached(Path("/bin/false"), ROOT, tmp_path)
+    with pytest.raises(WorkerDiedError, match="did not start as a worker; its last .*named 'nothing'"):
+        start_detached(Path(sys.executable), ROOT, tmp_path, arguments=("-c", "import nothing"))
+    assert not is_detached(tmp_path) and not has_traces(tmp_path)
+
+
+def test_one_that_never_said_a_word_is_given_up(tmp_path: Path) -> None:
+    """Follow a folder where nobody is, for as long as a start may take and not longer."""
     follower = DetachedWorker(tmp_path, start_seconds=0.3)
     assert follower.poll() == []
     time.sleep(0.4)
