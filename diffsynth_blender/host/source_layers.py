@@ -2,8 +2,7 @@
 
 Measured: `ViewLayer.Depth.Z`, `.Normal.XYZ`, `.Vector.XYZW`, `.Position.XYZ` and `.CryptoObject00.r` are the names in
 4.2, 4.5, 5.0 and 5.2, in one part or in one for each pass. A File Output node leaves the layer's name out, writes depth
-as `Depth.V`, and in some versions drops the fourth channel of Vector. A colour depth of 16 bits leaves these passes at
-32.
+as `Depth.V`, and in 4.2 drops the fourth channel of Vector. A colour depth of 16 bits leaves these passes at 32.
 """
 
 from __future__ import annotations
@@ -17,6 +16,9 @@ from .source_exr import ExrHead
 NEEDED = {"depth": "Z", "normal": "Normal", "vector": "Vector", "position": "Position", "object": "Cryptomatte Object"}
 """The passes that are needed, with what Blender's interface calls them."""
 
+PICTURE_NAMES = ("Combined", "Image")
+"""What the picture is called: in files of a render, and in those of a File Output node."""
+
 _PASS_NAMES = {"depth": ("depth", "z"), "normal": ("normal",), "vector": ("vector",), "position": ("position",),
                "object": ("cryptoobject00",)}  # fmt: skip
 _COMPONENTS = {"depth": ("Z", "V"), "normal": ("XYZ", "RGB"), "vector": ("XYZW", "RGBA"), "position": ("XYZ", "RGB"),
@@ -29,8 +31,8 @@ class LayerPasses:
 
     channels: dict[str, tuple[str, ...]]
     """Channel names by pass, in order, of those that are whole."""
-    has_combined: bool
-    """Whether it holds a picture."""
+    has_picture: bool
+    """Whether it holds one, called as in `PICTURE_NAMES`."""
     broken: str = ""
     """A pass that is there without all its channels; empty where there is none."""
 
@@ -81,15 +83,13 @@ def choose_layer(path: Path, head: ExrHead, wanted: str, *, combined: bool) -> t
             f"{path} stores object ids as half floats, which destroys them: set Color Depth to Float (Full) and render "
             "again."
         )
-    if combined and not layers[layer].has_combined:
-        raise CaptureError(
-            f"View layer {layer!r} of {path} has no Combined pass: turn it on and render again, or choose PNG files."
-        )
+    if combined and not layers[layer].has_picture:
+        raise CaptureError(f"The Combined pass is missing in {_where(path, layer)}: turn it on, or choose PNG files.")
     return layer, channels
 
 
 def _lack(path: Path, layer: str, passes: LayerPasses) -> str:
-    where = f"view layer {layer!r} of {path}" if layer else str(path)
+    where = _where(path, layer)
     if passes.broken:
         return (
             f"Pass {passes.broken} of {where} lacks a channel, as File Output nodes of some versions leave it: write "
@@ -104,6 +104,10 @@ def _lack(path: Path, layer: str, passes: LayerPasses) -> str:
     )
 
 
+def _where(path: Path, layer: str) -> str:
+    return f"view layer {layer!r} of {path}" if layer else str(path)
+
+
 def _passes(found: dict[str, dict[str, str]]) -> LayerPasses:
     channels: dict[str, tuple[str, ...]] = {}
     broken = ""
@@ -116,4 +120,5 @@ def _passes(found: dict[str, dict[str, str]]) -> LayerPasses:
             broken = broken or NEEDED[kind]
         else:
             channels[kind] = tuple(components[component] for component in order)
-    return LayerPasses(channels, has_combined=set("RGB") <= set(found.get("combined", {})), broken=broken)
+    has_picture = any(set("RGB") <= set(found.get(name.casefold(), {})) for name in PICTURE_NAMES)
+    return LayerPasses(channels, has_picture=has_picture, broken=broken)

@@ -15,8 +15,7 @@ import bpy
 from . import compat
 from .capture_checks import CaptureError
 from .scene_state import Borrowed
-
-COMBINED = "Combined"
+from .source_layers import PICTURE_NAMES
 
 
 class PictureMaker:
@@ -60,10 +59,10 @@ class PictureMaker:
             self._node.image = image
             if self._layer and self._node.has_layers:
                 self._node.layer = self._layer
-            combined = self._node.outputs.get(COMBINED)
-            if combined is None:
+            shown = next(filter(None, map(self._node.outputs.get, PICTURE_NAMES)), None)
+            if shown is None:
                 raise CaptureError(f"{exr} shows Blender no Combined pass: render it again, or choose PNG files.")
-            self._output.id_data.links.new(combined, self._output)
+            self._output.id_data.links.new(shown, self._output)
             with Borrowed() as borrowed:
                 borrowed.set(self._scene.render, filepath=compat.render_path(path))
                 yield self._scene

@@ -74,3 +74,41 @@ def render_movie(scene: bpy.types.Scene, file: Path) -> None:
     render.ffmpeg.constant_rate_factor = "LOSSLESS"
     render.filepath, render.use_file_extension = str(file), False
     bpy.ops.render.render(animation=True, scene=scene.name)
+
+
+def render_by_node(scene: bpy.types.Scene, folder: Path) -> Path:
+    """Render frames 4 to 6 into EXR files by a File Output node of the compositor; returns the first."""
+    kinds = {"Image": "RGBA", "Depth": "FLOAT", "Normal": "VECTOR", "Vector": "VECTOR", "Position": "VECTOR"}
+    kinds["CryptoObject00"] = "RGBA"
+    turn_on(scene.view_layers[0])
+    own = hasattr(scene, "compositing_node_group")
+    scene.use_nodes = True
+    if own:
+        scene.compositing_node_group = bpy.data.node_groups.new("Passes", "CompositorNodeTree")
+    tree = scene.compositing_node_group if own else scene.node_tree
+    tree.nodes.clear()
+    layers, output = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeOutputFile")
+    layers.scene = scene
+    if own:
+        output.format.media_type = "MULTI_LAYER_IMAGE"
+    output.format.file_format, output.format.color_depth = "OPEN_EXR_MULTILAYER", "32"
+    for name, kind in kinds.items():
+        if own:
+            item = output.file_output_items.new(kind, name)
+            if name == "Vector":
+                item.vector_socket_dimensions = 4
+        elif name != "Image":
+            output.layer_slots.new(name)
+        tree.links.new(layers.outputs[name], output.inputs[name])
+    if not own:
+        tree.links.new(layers.outputs["Image"], tree.nodes.new("CompositorNodeComposite").inputs[0])
+    use_png(scene)
+    scene.render.filepath = str(folder / "beside.png")
+    for frame in range(scene.frame_start, scene.frame_end + 1):
+        scene.frame_set(frame)
+        if own:
+            output.directory, output.file_name = str(folder), f"node_{frame:04d}"
+        else:
+            output.base_path = f"{folder}/node_"
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+    return folder / f"node_{scene.frame_start:04d}.exr"

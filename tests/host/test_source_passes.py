@@ -135,6 +135,21 @@ def test_missing_passes_are_named_in_one_sentence(tmp_path: Path) -> None:
     assert "The pass Vector is missing" in message
 
 
+def test_a_file_output_node_leaves_what_its_version_writes(tmp_path: Path) -> None:
+    """All passes and the picture without a layer's name; where Vector has lost a channel, the sentence says so."""
+    scene = make_shot()
+    pictures = sources.render_pictures(scene, tmp_path / "png")
+    first = sources.render_by_node(scene, tmp_path / "node")
+    if bpy.app.version < (4, 5, 0):
+        assert "Pass Vector of" in (message := refused(scene, tmp_path / "job", PassesSource(first)))
+        assert "lacks a channel" in message and "Output properties" in message
+        return
+    capture(scene, tmp_path / "job", PassesSource(first))
+    assert load_job(tmp_path / "job").shot.channels["depth"] == ("Depth.V",)
+    made = shots.read_png(tmp_path / "job" / "source" / "0005.png")
+    assert np.array_equal(made, shots.read_png(pictures.parent / "shot_v2_0005.png"))
+
+
 def spoil_size(scene: bpy.types.Scene, first: Path) -> str:
     scene.render.resolution_percentage = 50
     return "64x40 px and the scene renders 32x20 px"
