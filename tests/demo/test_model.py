@@ -85,10 +85,7 @@ def test_the_autoencoder_keeps_the_picture(checkpoint: Checkpoint) -> None:
 
 
 def test_the_tiny_autoencoder_stands_in_for_the_other(checkpoint: Checkpoint) -> None:
-    """Its encoder is the same linear map, and its decoder paints the same picture, of exact latents and of noisy ones.
-
-    What is encoded is what the deflickering changed, so the latents of a decoded picture must come back as well.
-    """
+    """Its encoder is the same linear map, and its decoder paints the same picture, of exact latents and of noisy ones."""
     source = picture("source")
     assert checkpoint.tiny_vae is not None
     size = {"height": source.shape[1], "width": source.shape[2], "device": CPU}
@@ -99,7 +96,6 @@ def test_the_tiny_autoencoder_stands_in_for_the_other(checkpoint: Checkpoint) ->
     for some in (latents, latents + 0.15 * noise):
         error = (tiny.decode(some).clamp(0, 1) - own.decode(some).clamp(0, 1)).square().mean()
         assert -10 * torch.log10(error) > MINIMUM_AGREEMENT
-    assert (tiny.encode(tiny.decode(latents)) - latents).square().mean() < 0.02 * latents.square().mean()
 
 
 def test_a_job_with_default_settings_uses_the_tiny_autoencoder_inside_the_loop_alone(
