@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ADDON = "bl_ext.user_default.diffsynth_blender"
 
 IN_BLENDER = f"""
+import os
 import pathlib
 import sys
 import bpy
@@ -41,7 +42,9 @@ assert not hasattr(bpy.types.Scene, "diffsynth")
 assert not hasattr(bpy.types, "DIFFSYNTH_PT_stylise")
 addon_utils.enable("{ADDON}")
 assert bpy.context.scene.diffsynth.prompt == "clay"
-print("ENABLED")
+print("ENABLED", flush=True)
+if bpy.app.version < (4, 5, 0):
+    os._exit(0)  # this wheel crashes at its end after any property with a callback was registered, even if it is gone
 """
 
 
