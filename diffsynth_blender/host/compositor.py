@@ -134,7 +134,9 @@ def _remove(node: bpy.types.CompositorNodeImage) -> None:
 def _warning(scene: bpy.types.Scene, shot: Shot) -> str:
     render = scene.render
     if not render.use_compositing:
-        return f"Scene {scene.name!r} is rendered without its compositor; turn on Output > Post Processing > Compositing"
+        return (
+            f"Scene {scene.name!r} is rendered without its compositor; turn on Output > Post Processing > Compositing"
+        )
     size = tuple(side * render.resolution_percentage // 100 for side in (render.resolution_x, render.resolution_y))
     if size != (shot.width, shot.height):
         return (

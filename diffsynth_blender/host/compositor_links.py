@@ -38,7 +38,8 @@ def render_nodes(scene: bpy.types.Scene) -> list[bpy.types.CompositorNodeRLayers
     ]
     if not nodes:
         raise BadJobError(
-            f"the compositor of scene {scene.name!r} does not use the Image of a Render Layers node; add one and link it"
+            f"the compositor of scene {scene.name!r} does not use the Image of a Render Layers node; "
+            "add one and link it"
         )
     if len({node.layer for node in nodes}) > 1:
         raise BadJobError(

@@ -56,7 +56,9 @@ class DIFFSYNTH_OT_restore_strip(ResultOperator, bpy.types.Operator):
 
     bl_idname = "diffsynth.restore_strip"
     bl_label = "Restore Original"
-    bl_description = "Bring back the strip whose place the result took, exactly as it was, and remove the result's strip"
+    bl_description = (
+        "Bring back the strip whose place the result took, exactly as it was, and remove the result's strip"
+    )
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:

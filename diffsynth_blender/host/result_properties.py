@@ -25,7 +25,9 @@ class DiffsynthResult(bpy.types.PropertyGroup):
 
     placement: EnumProperty(
         name="Show As",
-        description="What becomes of the finished frames in the sequencer. A strip of an earlier run is renewed where it is",
+        description=(
+            "What becomes of the finished frames in the sequencer. A strip of an earlier run is renewed where it is"
+        ),
         items=PLACEMENTS,
         default="NEW",
     )
@@ -42,7 +44,6 @@ class DiffsynthResult(bpy.types.PropertyGroup):
         ),
         default=False,
     )
-
 
 
 CLASSES = (DiffsynthResult,)

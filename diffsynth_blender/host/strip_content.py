@@ -46,7 +46,7 @@ def camera_content(strip: bpy.types.SceneStrip, held: Mapping[int, Path]) -> Con
     stretch = strip.frame_final_end + strip.frame_offset_end - strip.frame_start
     if len(getattr(strip, "retiming_keys", ())) or round(stretch) != length:
         raise BadJobError(
-            f"strip {name!r} plays at another speed than its scene, which pictures of the scene's frames cannot follow; "
+            f"strip {name!r} plays at another speed than its scene, which pictures of its frames cannot follow; "
             "reset its speed, or stylise the strip in place of the scene"
         )
     first = strip.scene.frame_start + strip.animation_offset_start

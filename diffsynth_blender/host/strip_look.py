@@ -1,4 +1,4 @@
-"""How a strip looks, given to another strip: place in the picture, colours, modifiers, blending, and their animation."""
+"""How a strip looks, given to another strip: its place in the picture, colours, modifiers, blending, animation."""
 
 from __future__ import annotations
 

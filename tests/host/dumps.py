@@ -88,7 +88,9 @@ def _plain(prop: bpy.types.Property, value: object, depth: int) -> object:
 
 
 def _custom(value: object) -> object:
-    return value.to_dict() if hasattr(value, "to_dict") else value.to_list() if hasattr(value, "to_list") else str(value)
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return value.to_list() if hasattr(value, "to_list") else value
 
 
 def _name(value: object) -> str | None:

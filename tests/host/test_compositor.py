@@ -225,7 +225,7 @@ def test_buttons(shot, tmp_path):
     tree = compose(shot)
     before = dump_tree(compositor_tree(shot))
     shot.diffsynth.output_folder = str(tmp_path)
-    with pytest.raises(RuntimeError, match="give the folder that holds job.json"):
+    with pytest.raises(RuntimeError, match=r"give the folder that holds job\.json"):
         bpy.ops.diffsynth.replace_compositor()
     make_job(tmp_path / "Shot")
     assert bpy.ops.diffsynth.replace_compositor() == {"FINISHED"}

@@ -15,6 +15,7 @@ from diffsynth_blender.host.result_place import place_result
 from diffsynth_blender.host.sequencer import every_strip, strips_of
 from diffsynth_blender.host.strip_replace import find_original
 from diffsynth_blender.protocol import load_job, output_path, save_job
+from tests.host.drawing import draw
 from tests.host.dumps import differences, dump_sequencer
 from tests.host.test_deflicker import activate
 from tests.host.test_strip import HEIGHT, WIDTH, make_job, read_png, render_still, write_png
@@ -83,7 +84,9 @@ def test_another_job_in_the_same_place(shot, tmp_path):
     edit = bpy.data.scenes["Edit"]
     [result] = [shown for shown in every_strip(edit) if find_original(shown)]
     assert find_original(result).name == "Take"
-    np.testing.assert_array_equal(render_still(edit, 101, tmp_path / "shown.png"), result_pictures(tmp_path / "gold")[0])
+    np.testing.assert_array_equal(
+        render_still(edit, 101, tmp_path / "shown.png"), result_pictures(tmp_path / "gold")[0]
+    )
 
 
 def test_what_cannot_be_replaced_gets_a_strip_of_its_own(shot, tmp_path):
@@ -248,6 +251,51 @@ def test_buttons_wait_for_a_strip(shot):
     assert not bpy.ops.diffsynth.replace_strip.poll()
     edit.sequence_editor.active_strip = None
     assert not bpy.ops.diffsynth.replace_strip.poll()
+
+
+def test_panels_are_drawn(shot, tmp_path):
+    """In every state: no result, a replaced strip, a comparison; with what was used, and what changes the colours."""
+    edit = bpy.data.scenes["Edit"]
+    panels = [bpy.types.DIFFSYNTH_PT_strip_result, *([bpy.types.DIFFSYNTH_PT_strip_tab] if compat.STRIP_TAB else [])]
+    take = strips_of(edit)["Take"]
+
+    def shown() -> str:
+        return " ".join(item.get("draw_string", "") for panel in panels for item in draw(panel, "SEQUENCE_EDITOR"))
+
+    activate(edit, take)
+    assert "Replace by Result" in shown() and "Restore" not in shown()
+    shot.diffsynth.result.placement = "REPLACE"
+    make_job(tmp_path / "job")
+    place_result(shot, tmp_path / "job")
+    assert all(word in shown() for word in ("Restore Original", "Model: demo", "Seed: 0", "Settings: "))
+    activate(edit, strips_of(edit)["Take Stylised"])
+    bpy.ops.diffsynth.wipe()
+    assert "Keep Colours" not in shown()
+    edit.view_settings.view_transform = "AgX"
+    assert "Keep Colours" in shown() and "View Transform" in shown()
+    result = draw(bpy.types.DIFFSYNTH_PT_result, "SEQUENCE_EDITOR")  # the one area there is by now
+    assert "In the Compositor" in " ".join(item.get("draw_string", "") for item in result)
+
+
+def test_scene_linked_from_another_file(tmp_path):
+    """The strip of a linked scene is replaced and restored; nothing is written into what is linked."""
+    addon.register()
+    bpy.context.scene.name = "Shot"
+    bpy.context.scene.frame_start, bpy.context.scene.frame_end = FRAMES[0], FRAMES[-1]
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    edit = bpy.context.scene
+    with bpy.data.libraries.load(str(tmp_path / "shot.blend"), link=True) as (_, wanted):
+        wanted.scenes = ["Shot"]
+    take = strips_of(edit).new_scene("Take", bpy.data.scenes["Shot"], 1, 1)
+    activate(edit, take)
+    before = dump_sequencer(edit)
+    make_job(tmp_path / "job")
+    assert bpy.ops.diffsynth.replace_strip(job_folder=str(tmp_path / "job")) == {"FINISHED"}
+    assert strips_of(edit)["Take Stylised"].elements[2].filename == "0007.png"
+    assert bpy.ops.diffsynth.restore_strip() == {"FINISHED"}
+    assert differences(before, dump_sequencer(edit)) == []
+    addon.unregister()
 
 
 def test_everything_has_a_tooltip(shot):
