@@ -85,7 +85,7 @@ def test_the_autoencoder_keeps_the_picture(checkpoint: Checkpoint) -> None:
 
 
 def test_the_tiny_autoencoder_stands_in_for_the_other(checkpoint: Checkpoint) -> None:
-    """Its encoder is the same linear map, and its decoder paints the same picture, of exact latents and of noisy ones."""
+    """Its encoder is the same linear map; its decoder paints the same pictures, of exact latents and of noisy ones."""
     source = picture("source")
     assert checkpoint.tiny_vae is not None
     size = {"height": source.shape[1], "width": source.shape[2], "device": CPU}
