@@ -124,6 +124,11 @@ def _controls(scene: bpy.types.Scene) -> str:
     return "Controls that are read from passes are off"
 
 
+def _regions(scene: bpy.types.Scene) -> str:
+    scene.diffsynth.use_regions = False
+    return "No objects have prompts of their own"
+
+
 MENDINGS = {
     "REGION": Mending("Render Region", "Render the whole picture", _region),
     "STEREO": Mending("Stereoscopy", "Render one view", _stereo),
@@ -141,5 +146,6 @@ MENDINGS = {
     "DEMO_MODEL": Mending("Demo Model", "Take the demo model, which is always there", _demo_model),
     "CONTROLS": Mending("Controls", "Do not follow what only passes can tell", _controls),
     "NOISE": Mending("Noise", "Take noise that needs no passes", _noise),
+    "REGIONS": Mending("Regions", "Restyle everything by one prompt, which needs no passes", _regions),
     "MOTION": Mending("Attention", "Let frames look at each other without motion, which needs no passes", _motion),
 }

@@ -31,6 +31,7 @@ COPY_REPORT = Remedy("Copy Report", "diffsynth.copy_report", icon="COPYDOWN")
 RESUME = Remedy("Try Again", "diffsynth.resume", icon="FILE_REFRESH")
 PREFERENCES = Remedy("Open Preferences", "diffsynth.open_preferences", icon="PREFERENCES")
 FIT_RANGE = Remedy("Fit Frame Range", "diffsynth.fit_range", icon="PREVIEW_RANGE")
+FIT_RANGE = Remedy("Fit Frame Range", "diffsynth.fit_range", icon="PREVIEW_RANGE")
 PASSES = Remedy("Enable Passes", "diffsynth.enable_passes", icon="RENDERLAYERS")
 
 
@@ -54,7 +55,9 @@ _BY_WORDS: tuple[tuple[str, str, tuple[Remedy, ...]], ...] = (
     (CAPTURE_KIND, r"no view layer to render", (_mend("LAYER", "Render the View Layer"),)),
     (CAPTURE_KIND, r"has no camera", (_mend("CAMERA", "Make a Camera Active"),)),
     (CAPTURE_KIND, r"raise Resolution", (_mend("LARGER", "Render at Full Size"),)),
-    (CAPTURE_KIND, r"[Pp]ass(es)? .*(missing|lack|enable)|(missing|lack|enable).* pass(es)?\b", (PASSES,)),
+    (CAPTURE_KIND, r"press Enable Passes", (PASSES,)),
+    (CAPTURE_KIND, r"press Fit Frame Range|lacks \d+ of frames", (FIT_RANGE,)),
+    ("bad_job", r"settings\.regions .* needs exact passes", (_mend("REGIONS", "Restyle Everything Alike"),)),
     (CAPTURE_KIND, r"Fit Frame Range|choose another (frame )?range", (FIT_RANGE,)),
     ("bad_job", r"the control .* is read from passes", (_mend("CONTROLS", "Switch Off What Needs Passes"),)),
     ("bad_job", r"settings\.noise\.kind .* needs exact passes", (_mend("NOISE", "Use Fixed Noise"),)),

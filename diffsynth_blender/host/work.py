@@ -189,7 +189,7 @@ class Work:
             self.progress = worker_progress(event)
         elif isinstance(event, FrameDone):
             self.latest_frame = Path(event.path)
-        elif isinstance(event, JobNote):
+        elif isinstance(event, JobNote) and event.text not in self.notes:  # a resumed job says the same again
             self.notes.append(event.text)
         elif isinstance(event, JobDone):
             self._end("done", self.finish())

@@ -162,7 +162,7 @@ def test_what_cannot_start_is_told(tmp_path: Path) -> None:
     """Name the interpreter that is not there, and one that is no worker's, with its own last words."""
     with pytest.raises(WorkerDiedError, match="cannot be started"):
         start_detached(tmp_path / "python", ROOT, tmp_path)
-    with pytest.raises(WorkerDiedError, match="did not start as a worker; its last .*named 'nothing'"):
+    with pytest.raises(WorkerDiedError, match=r"did not start as a worker; its last .*named 'nothing'"):
         start_detached(Path(sys.executable), ROOT, tmp_path, arguments=("-c", "import nothing"))
     assert not is_detached(tmp_path) and not has_traces(tmp_path)
 

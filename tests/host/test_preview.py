@@ -107,8 +107,7 @@ def test_the_next_preview_takes_the_place_of_the_last(scene, captured):
     for frame in (4, 5):
         scene.frame_set(frame)
         if frame == 5:
-            for control in scene.diffsynth.controls:
-                control.scale = 0.0
+            scene.diffsynth.controls.depth.use = False
         preview = Preview(scene, 1)
         preview.run_blocking()
         assert preview.state == "done", preview.message

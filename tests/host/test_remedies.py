@@ -5,12 +5,16 @@ import re
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, compat, job_failure, job_remedies
+from diffsynth_blender.host import addon, compat, job_failure, job_remedies, properties
 from diffsynth_blender.host.capture_checks import CaptureError, check_scene
 from diffsynth_blender.host.job_mend import MENDINGS
 from diffsynth_blender.host.remedies import _BY_KIND, _BY_WORDS, COPY_REPORT, OPEN_LOG, remedies_of
+from diffsynth_blender.host.source import StripSource
+from diffsynth_blender.host.source_layers import LayerPasses, _lack
+from diffsynth_blender.host.source_work import check_controls
 from diffsynth_blender.host.work import CAPTURE_KIND
-from diffsynth_blender.protocol import ERRORS
+from diffsynth_blender.protocol import ERRORS, Attention, BadJobError, Job, Noise, Region, Settings, Shot
+from diffsynth_blender.worker.footage import refuse_what_needs_passes
 from tests.host.shots import make_shot
 
 
@@ -93,6 +97,36 @@ def test_a_moving_orthographic_camera_is_offered_eevee(scene):
         check_camera_motion(compat.CYCLES, scene.camera, *records)
     first = remedies_of(CAPTURE_KIND, str(caught.value))[0]
     assert press(first) == {"FINISHED"} and scene.render.engine in compat.EEVEE_ENGINES
+
+
+def test_footage_is_offered_to_go_without_passes(scene):
+    """Each setting that needs passes is refused by name, on either side of the pipe, and switched off by its button."""
+    settings = properties.to_settings(scene.diffsynth)
+    with pytest.raises(BadJobError) as caught:
+        check_controls(StripSource("Film"), settings)
+    press(remedies_of(caught.value.kind, str(caught.value))[0])
+    check_controls(StripSource("Film"), properties.to_settings(scene.diffsynth))
+    shot = Shot("Film", "4.5.0", "CYCLES", 32, 24, (24, 1), (4, 5, 6), "source/{frame:04d}.png")
+    wanted = {
+        "NOISE": Settings(prompt="clay", noise=Noise("surface")),
+        "MOTION": Settings(prompt="clay", attention=Attention(motion="trajectory")),
+        "REGIONS": Settings(prompt="clay", regions=(Region(("Cube",), "gold"),)),
+    }
+    for what, settings in wanted.items():
+        with pytest.raises(BadJobError) as caught:
+            refuse_what_needs_passes(Job(shot, settings))
+        first = remedies_of(caught.value.kind, str(caught.value))[0]
+        assert first.arguments == {"what": what} and press(first) == {"FINISHED"}
+
+
+def test_missing_passes_and_frames_have_the_buttons_of_the_source(scene, tmp_path):
+    """The sentence names the button, and the button is below it."""
+    lacking = _lack(tmp_path / "0004.exr", "ViewLayer", LayerPasses({}, has_picture=True))
+    assert remedies_of(CAPTURE_KIND, lacking)[0].operator == "diffsynth.enable_passes"
+    film = (
+        "Strip 'Film' is shown from frame 1 to 9 and the range is 4 to 12: press Fit Frame Range in the Source panel."
+    )
+    assert remedies_of(CAPTURE_KIND, film)[0].operator == "diffsynth.fit_range"
 
 
 def test_every_kind_of_error_can_be_read_and_passed_on(scene):
