@@ -11,8 +11,7 @@ from .capture_checks import CaptureError
 from .job_choice import chosen_frames, chosen_job, why_not_now
 from .job_record import RESUMABLE, JobRecord
 from .preview import Preview
-from .show import show_edit_scene
-from .strip import find_edit_scene
+from .result_place import place_result
 from .stylisation import begin, go_on
 
 
@@ -167,24 +166,6 @@ class DIFFSYNTH_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFSYNTH_OT_show_result(bpy.types.Operator):
-    """Go to the shot's edit scene."""
-
-    bl_idname = "diffsynth.show_result"
-    bl_label = "Show Result"
-    bl_description = "Go to the edit scene with the stylised strip, in a sequencer"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where there is a result."""
-        cls.poll_message_set("This scene has not been stylised yet")
-        return find_edit_scene(context.scene) is not None
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        show_edit_scene(context.window, find_edit_scene(context.scene))
-        return {"FINISHED"}
-
-
 def resumable(scene: bpy.types.Scene) -> JobRecord | None:
     """The job that Resume goes on with: the marked one, else the newest, if it was stopped."""
     chosen = history.active(scene)
@@ -205,7 +186,7 @@ def _stylise_blocking(scene: bpy.types.Scene, settings: Settings) -> None:
         reuse=scene.diffsynth.reuse_capture,
     )
     api.stylise(job_dir)
-    api.insert_strip(scene, job_dir)
+    place_result(scene, job_dir)
 
 
 CLASSES = (
@@ -214,5 +195,4 @@ CLASSES = (
     DIFFSYNTH_OT_pause,
     DIFFSYNTH_OT_resume,
     DIFFSYNTH_OT_cancel,
-    DIFFSYNTH_OT_show_result,
 )

@@ -22,15 +22,15 @@ from .operators import (
     DIFFSYNTH_OT_pause,
     DIFFSYNTH_OT_preview,
     DIFFSYNTH_OT_resume,
-    DIFFSYNTH_OT_show_result,
     DIFFSYNTH_OT_stylise,
     resumable,
 )
 from .panel_text import draw_text
 from .preview import Preview
 from .remedies import remedies_of
+from .result_find import scene_with_result
+from .result_operators import DIFFSYNTH_OT_show_result
 from .shot_panel import ShotSubPanel
-from .strip import find_edit_scene
 from .work import Work
 
 ICONS = {identifier: icon for identifier, _, _, icon, _ in STATES}
@@ -90,7 +90,7 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row = column.row(align=True)
     row.operator(DIFFSYNTH_OT_preview.bl_idname, text="Preview Frame", icon="IMAGE_DATA").frames = "ONE"
     row.operator(DIFFSYNTH_OT_preview.bl_idname, text="Preview Four", icon="RENDERLAYERS").frames = "FOUR"
-    if find_edit_scene(context.scene) is not None:
+    if scene_with_result(context.scene) is not None:
         layout.operator(DIFFSYNTH_OT_show_result.bl_idname, icon="SEQUENCE")
     if pump.is_paused() or resumable(context.scene) is not None:
         row = layout.row(align=True)

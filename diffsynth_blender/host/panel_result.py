@@ -14,35 +14,30 @@ from .result_operators import (
     DIFFSYNTH_OT_show_exactly,
     DIFFSYNTH_OT_wipe,
 )
+from .shot_panel import ShotSubPanel
 from .strip_replace import REPLACED_KEY, REPLACES_KEY
 from .wipe import find_wipe
 
 
-class DIFFSYNTH_PT_result(bpy.types.Panel):
+class DIFFSYNTH_PT_result(ShotSubPanel, bpy.types.Panel):
     """Where the frames go, and the compositor."""
 
     bl_label = "Result"
-    bl_space_type = "PROPERTIES"
-    bl_region_type = "WINDOW"
-    bl_context = "render"
-    bl_parent_id = "DIFFSYNTH_PT_stylise"
-    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 7
 
-    def draw(self, context: bpy.types.Context) -> None:
-        layout, scene = self.layout, context.scene
-        chosen = scene.diffsynth.result
-        layout.use_property_split = True
+    def draw_shot(
+        self, layout: bpy.types.UILayout, context: bpy.types.Context, chosen: bpy.types.PropertyGroup
+    ) -> None:
         layout.use_property_decorate = False
         column = layout.column()
-        column.prop(chosen, "placement")
-        column.prop(chosen, "use_compositor")
-        column.prop(chosen, "stylise_after_render")
+        column.prop(chosen.result, "placement")
+        column.prop(chosen.result, "use_compositor")
+        column.prop(chosen.result, "stylise_after_render")
         column = layout.column(align=True)
         column.operator(DIFFSYNTH_OT_replace_compositor.bl_idname, icon="NODE_COMPOSITING")
         column.operator(DIFFSYNTH_OT_restore_compositor.bl_idname, icon="LOOP_BACK")
-        if pairs_of(scene):
-            draw_colour_warning(layout, context, scene, sequencer=False)
+        if pairs_of(context.scene):
+            draw_colour_warning(layout, context, context.scene, sequencer=False)
 
 
 def draw_result_buttons(layout: bpy.types.UILayout, context: bpy.types.Context, strip: bpy.types.Strip) -> None:

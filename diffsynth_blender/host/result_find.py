@@ -10,12 +10,14 @@ import bpy
 
 from ..protocol import BadJobError, Shot, load_job
 from . import properties
+from .result_metadata import JOB_KEY
 from .reuse import recorded_source
 from .sequencer import every_strip
-from .strip import held_paths, result_of, result_shot
+from .strip import find_edit_scene, held_paths, result_of, result_shot
 from .strip_content import Content, camera_content, shown_content
 from .strip_frames import files_of
 from .strip_images import shows_folder
+from .strip_replace import find_original
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Result:
         """
         if self.strip:
             return strip.name == self.strip and strip.id_data == scene
-        return shows_camera(strip) and strip.scene == scene
+        return _shows(strip, scene)
 
     def content(self, strip: bpy.types.Strip) -> Content:
         """Its pictures for the place of a strip. Raises BadJobError when the strip shows more than was stylised."""
@@ -75,6 +77,20 @@ def strips_with(result: Result) -> list[bpy.types.Strip]:
 def strips_for(result: Result, scene: bpy.types.Scene) -> list[bpy.types.Strip]:
     """Every strip of the file that the result of a scene's job can take the place of, or has."""
     return [strip for strip in _all_strips() if result.can_replace(strip, scene)]
+
+
+def scene_with_result(scene: bpy.types.Scene) -> bpy.types.Scene | None:
+    """The scene whose sequencer shows results of this one: its edit scene, or where they are among other strips."""
+    found = find_edit_scene(scene)
+    for strip in _all_strips() if found is None else ():
+        original = find_original(strip) if strip.get(JOB_KEY) else None
+        if strip.get(JOB_KEY) and (strip.id_data == scene or (original and _shows(original, scene))):
+            return strip.id_data
+    return found
+
+
+def _shows(strip: bpy.types.Strip, scene: bpy.types.Scene) -> bool:
+    return shows_camera(strip) and strip.scene == scene
 
 
 def shows_camera(strip: bpy.types.Strip) -> bool:

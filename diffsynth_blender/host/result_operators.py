@@ -8,14 +8,33 @@ import bpy
 
 from .compat import sequencer_scene
 from .result_colours import colour_warning, show_exactly
-from .result_find import Result, find_result_for
+from .result_find import Result, find_result_for, scene_with_result
 from .result_operator import JobChoice, ResultOperator
 from .result_place import replace_with
 from .sequencer import active_strip
+from .show import show_edit_scene
 from .strip import find_edit_scene, is_edit_scene, strips_of
 from .strip_frames import READABLE
 from .strip_replace import REPLACED_KEY, REPLACES_KEY, restore_strip
 from .wipe import add_wipe, find_compared, find_wipe, remove_wipe
+
+
+class DIFFSYNTH_OT_show_result(bpy.types.Operator):
+    """Go to where the result is shown."""
+
+    bl_idname = "diffsynth.show_result"
+    bl_label = "Show Result"
+    bl_description = "Go to the scene whose sequencer shows the stylised frames, in a sequencer"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only where there is a result."""
+        cls.poll_message_set("No sequencer shows a result of this scene yet")
+        return scene_with_result(context.scene) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        show_edit_scene(context.window, scene_with_result(context.scene))
+        return {"FINISHED"}
 
 
 class DIFFSYNTH_OT_replace_strip(ResultOperator, JobChoice, bpy.types.Operator):
@@ -143,6 +162,7 @@ def compared_strip(context: bpy.types.Context) -> bpy.types.Strip | None:
 
 
 CLASSES = (
+    DIFFSYNTH_OT_show_result,
     DIFFSYNTH_OT_replace_strip,
     DIFFSYNTH_OT_restore_strip,
     DIFFSYNTH_OT_wipe,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from diffsynth_blender.host import addon, compat, strip
-from diffsynth_blender.host.result_find import Result
+from diffsynth_blender.host.result_find import Result, scene_with_result
 from diffsynth_blender.host.result_place import place_result
 from diffsynth_blender.host.sequencer import every_strip, strips_of
 from diffsynth_blender.host.strip_replace import find_original
@@ -47,7 +47,9 @@ def result_pictures(job_dir: Path) -> list[np.ndarray]:
 def test_new_strip_by_default(shot, tmp_path):
     """In an edit scene of its own, with what it was made with as custom properties."""
     make_job(tmp_path / "job")
+    assert scene_with_result(shot) is None
     assert place_result(shot, tmp_path / "job") == "3 frames in the scene 'Shot Stylised'"
+    assert scene_with_result(shot) == strip.find_edit_scene(shot)
     [shown] = strips_of(strip.find_edit_scene(shot))
     assert shown["diffsynth_seed"] == 0 and shown["diffsynth_model"] == "demo"
     assert len(shown["diffsynth_settings_hash"]) == 64
@@ -60,7 +62,7 @@ def test_in_place_of_the_scene_strip(shot, tmp_path):
     shot.diffsynth.result.placement = "REPLACE"
     make_job(tmp_path / "job")
     assert place_result(shot, tmp_path / "job") == "3 frames in place of the strip 'Take' in the scene 'Edit'"
-    assert strip.find_edit_scene(shot) is None
+    assert strip.find_edit_scene(shot) is None and scene_with_result(shot) == edit
     for frame, picture in zip((101, 102, 103), result_pictures(tmp_path / "job"), strict=True):
         np.testing.assert_array_equal(render_still(edit, frame, tmp_path / "shown.png"), picture)
     names = [shown.name for shown in every_strip(edit)]
