@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import addon, api
+from diffsynth_blender.host import addon, api, command
 from diffsynth_blender.host.capture_checks import CaptureError
 from diffsynth_blender.host.reuse import find_captured
 from diffsynth_blender.host.source import chosen_source
@@ -122,3 +122,44 @@ def test_the_choice_is_saved_with_the_file(scene) -> None:
     again = bpy.context.scene
     assert chosen_source(again) == before
     assert again.diffsynth.source.passes_file.startswith("//")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--source", "render"], "exact.Depth.Z"),
+        (["--passes", "{exr}"], "ViewLayer.Depth.Z"),
+        (["--source", "passes"], "ViewLayer.Depth.Z"),
+        (["--strip", "Plate"], None),
+        (["--source", "strip"], None),
+        ([], None),
+    ],
+)
+def test_a_command_line_takes_the_scenes_source_or_its_own(scene, tmp_path, options, says) -> None:
+    """What is given comes in place of what the file says; nothing given is what the file says."""
+    scene.diffsynth.source.kind = "PASSES" if options == ["--source", "passes"] else "STRIP"
+    exr = bpy.path.abspath(scene.diffsynth.source.passes_file)
+    given = [option.format(exr=exr) for option in options]
+    arguments = ["export-job", "--prompt", "clay", "--set", "controls=[]", "--output", str(tmp_path / "job"), *given]
+    assert command.run(arguments) == 0
+    channels = load_job(tmp_path / "job").shot.channels
+    assert channels.get("depth", (None,))[0] == says
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--passes", "a_0001.exr", "--strip", "Plate"], "--passes and --strip do not go with"),
+        (["--source", "render", "--strip", "Plate"], "--strip do not go with --source render"),
+        (["--source", "passes"], "--source passes needs --passes"),
+        (["--passes", "nowhere_0001.exr"], "there is no such file"),
+        (["--strip", "Sound", "--set", "controls=[]"], "'Sound' is not there"),
+        (["--strip", "Plate"], "the control Depth is read from passes"),
+    ],
+)
+def test_sources_that_cannot_be_are_bad_arguments(scene, tmp_path, capfd, options, message) -> None:
+    """Exit code 2 and one sentence; nothing is written."""
+    assert command.run(["export-job", "--prompt", "clay", "--output", str(tmp_path / "job"), *options]) == 2
+    error = capfd.readouterr().err
+    assert message in error and "Traceback" not in error
+    assert not (tmp_path / "job").exists()
