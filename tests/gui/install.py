@@ -26,7 +26,7 @@ from diffsynth_blender.demo.scene import build_scene
 bpy.ops.wm.read_homefile(use_empty=False, use_factory_startup=True)
 for block in list(bpy.data.objects): bpy.data.objects.remove(block)
 scene = build_scene()
-scene.frame_end = {frames}
+scene.frame_end, scene.cycles.samples = {frames}, 16
 bpy.ops.wm.save_as_mainfile(filepath={path!r})
 """
 
