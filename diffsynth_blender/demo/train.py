@@ -1,7 +1,7 @@
 """Train the demo model: `python -m diffsynth_blender.demo.train --data build/dataset --output FOLDER --minutes 150`.
 
 Stages, each resumable on its own: the decoder, the diffusion model, the export of what is there, the tiny autoencoder
-of the exported model; and, only when asked for, `few`: a diffusion model for few steps, which is exported from then on.
+of the exported model; and, only when asked for, `few`: a diffusion model for few steps, exported in the other's place.
 On whatever there is, a graphics card or processor cores. With `--blender` the scenes that are missing are rendered
 first, in that Python; without it they must be there, as scene files or as packs (train_pack.py).
 """
@@ -56,7 +56,7 @@ def main() -> None:
     if name == "cpu":
         torch.set_num_threads(1)
     torch.manual_seed(0)
-    for stage in STAGES if arguments.stage == "all" else [arguments.stage]:
+    for stage in {"all": tuple(STAGES), "few": ("few", "export")}.get(arguments.stage, (arguments.stage,)):
         minutes = arguments.minutes * (STAGES[stage] if arguments.stage == "all" else 1.0)
         if stage == "tiny":
             add_tiny(store, arguments.training, arguments.output, minutes, device, arguments.samples)

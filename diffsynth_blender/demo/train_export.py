@@ -44,6 +44,10 @@ def export(model: DemoModel, vae: AutoencoderKL, tokenizer: CLIPTokenizer, folde
     for name in KEPT:
         if (folder / name).is_file():
             shutil.copy2(folder / name, fresh / name)
+    own, tiny = Path("vae") / "diffusion_pytorch_model.safetensors", "vae_tiny"
+    # A tiny autoencoder stays with the autoencoder that taught it.
+    if (folder / tiny).is_dir() and (folder / own).read_bytes() == (fresh / own).read_bytes():
+        shutil.copytree(folder / tiny, fresh / tiny)
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

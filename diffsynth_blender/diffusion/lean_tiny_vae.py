@@ -1,8 +1,8 @@
 """The same tiny VAE in fewer operations: what diffusers computes, up to rounding, for less time and memory.
 
 Where the last stage of the decoder has no blocks, what follows the half-size features is linear: widening and two
-convolutions are one convolution at half the size whose outputs are the four pixels of each place. With the demo's tiny
-VAE at 384x256 on one CPU core that takes 17 ms a frame instead of 42, its decoder's other layers included.
+convolutions are one convolution at half the size whose outputs are the four pixels of each place. Decoding a 384x256
+frame with the demo's tiny VAE takes 35 ms instead of 60 on one busy CPU core.
 """
 
 import copy
