@@ -1,6 +1,7 @@
 """A job folder from passes that the artist has rendered before: the files are linked, cameras come from the scene.
 
-The files stay as they are and where they are: the job folder holds other names of them, or copies on another disk.
+The files stay as they are and where they are: the job folder holds other names of them, or copies on another disk. What
+is rendered anew under the same names later is therefore new for the job as well.
 """
 
 from __future__ import annotations
@@ -82,10 +83,12 @@ class PassesCapture(CaptureRun):
         self._finish(pattern)
 
 
-def check_passes_source(scene: bpy.types.Scene, source: PassesSource, frames: range) -> ShotFiles:
-    """The files of a shot. Raises CaptureError where scene or files are refused."""
+def check_passes_source(
+    scene: bpy.types.Scene, source: PassesSource, frames: range, *, look_at_all: bool = True
+) -> ShotFiles:
+    """The files of a shot, see `find_shot_files`. Raises CaptureError where scene or files are refused."""
     check_scene(scene, frames)
-    return find_shot_files(scene, source, frames)
+    return find_shot_files(scene, source, frames, look_at_all=look_at_all)
 
 
 def check_apart(job_dir: Path, paths: list[Path]) -> None:

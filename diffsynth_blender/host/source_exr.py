@@ -14,8 +14,10 @@ from .capture_checks import CaptureError
 MAGIC = b"\x76\x2f\x31\x01"
 MULTI_PART = 0x1000
 """Bit of the version field."""
-HEAD_BYTES = 4 << 20
-"""More than the headers of any frame take; a list of a thousand cryptomatte names is 40 kB."""
+FIRST_BYTES = 64 << 10
+"""What is read at first; the head of most files is shorter, a list of a thousand cryptomatte names takes 40 kB."""
+HEAD_BYTES = 16 << 20
+"""What no head is longer than."""
 PIXEL_TYPES = ("uint", "half", "float")
 
 
@@ -35,15 +37,21 @@ class ExrHead:
 
 def read_head(path: Path) -> ExrHead:
     """Raises CaptureError where it is no EXR file that can be read."""
-    try:
-        with path.open("rb") as file:
-            reader = _Reader(file.read(HEAD_BYTES))
-    except OSError as error:
-        raise CaptureError(f"{path} cannot be read ({error.strerror}): choose another file.") from error
-    try:
-        return _head(reader)
-    except (ValueError, IndexError, struct.error, UnicodeDecodeError) as error:
-        raise CaptureError(f"{path} is truncated or no EXR file: render it again, or choose another.") from error
+    size = FIRST_BYTES
+    while True:
+        try:
+            with path.open("rb") as file:
+                data = file.read(size)
+        except OSError as error:
+            raise CaptureError(f"{path} cannot be read ({error.strerror}): choose another file.") from error
+        try:
+            return _head(_Reader(data))
+        except (ValueError, IndexError, KeyError, struct.error) as error:
+            if len(data) < size or size >= HEAD_BYTES or data[:4] != MAGIC:
+                raise CaptureError(
+                    f"{path} is truncated or no EXR file: render it again, or choose another."
+                ) from error
+        size *= 4
 
 
 def _head(reader: _Reader) -> ExrHead:

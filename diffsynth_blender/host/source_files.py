@@ -33,8 +33,16 @@ class ShotFiles:
     """Channel names by pass, the same in all files."""
 
 
-def find_shot_files(scene: bpy.types.Scene, source: PassesSource, frames: range) -> ShotFiles:
+def find_shot_files(
+    scene: bpy.types.Scene, source: PassesSource, frames: range, *, look_at_all: bool = True
+) -> ShotFiles:
     """The files of some frames of a scene.
+
+    Args:
+        scene: The artist's scene.
+        source: Which files.
+        frames: Scene frames to stylise.
+        look_at_all: Whether to open every file; else only the first and the last, which takes no time.
 
     Raises CaptureError, in one sentence, where a file or a pass is missing, or a file is not of this shot.
     """
@@ -43,7 +51,7 @@ def find_shot_files(scene: bpy.types.Scene, source: PassesSource, frames: range)
     passes = pick(find_sequence(source.file), every, "passes", f"{why}, or choose another frame range")
     size = final_size(scene)
     found: tuple[str, dict[str, tuple[str, ...]]] | None = None
-    for path in passes.values():
+    for path in _some(passes, look_at_all):
         head = read_head(path)
         _check_size(path, (head.width, head.height), size)
         if head.is_cropped:
@@ -58,9 +66,14 @@ def find_shot_files(scene: bpy.types.Scene, source: PassesSource, frames: range)
     pictures = None
     if source.pictures is not None:
         pictures = pick(find_sequence(source.pictures), frames, "pictures", "render them, or choose another range")
-        for path in pictures.values():
+        for path in _some(pictures, look_at_all):
             _check_size(path, read_png_size(path), size)
     return ShotFiles(passes, pictures, *found)
+
+
+def _some(files: dict[int, Path], all_of_them: bool) -> list[Path]:
+    paths = list(files.values())
+    return paths if all_of_them else paths[:1] + paths[1:][-1:]
 
 
 def _check_size(path: Path, size: tuple[int, int], expected: tuple[int, int]) -> None:

@@ -21,7 +21,7 @@ from .reuse import record_source
 from .source import StripSource
 from .source_capture import check_apart
 from .source_png import read_png_size
-from .strip_frames import check_files, files_of, find_strip, link_file, strip_frames
+from .strip_frames import check_files, files_in, files_of, find_strip, link_file, strip_frames
 from .strip_render import strip_renders
 
 ENGINE = "FOOTAGE"
@@ -50,7 +50,7 @@ class FootageCapture(CaptureRun):
         self._source, self._strip = source, source.strip
         self._files = files_of(strip, frames)
         self._size = frame_size(scene, strip, frames)
-        check_apart(job_dir, list((self._files or {}).values()))
+        check_apart(job_dir, files_in(strip))
         super().__init__(scene, job_dir, frames, len(frames), settings, overwrite=overwrite)
 
     def _renders(self) -> Iterator[bpy.types.Scene | None]:
@@ -74,8 +74,17 @@ class FootageCapture(CaptureRun):
             yield frame
 
 
-def check_strip_source(scene: bpy.types.Scene, source: StripSource, frames: range) -> bpy.types.Strip:
-    """The strip. Raises CaptureError or BadJobError where it, or these frames of it, are refused."""
+def check_strip_source(
+    scene: bpy.types.Scene, source: StripSource, frames: range, *, look_at_all: bool = True
+) -> bpy.types.Strip:
+    """The strip. Raises CaptureError or BadJobError where it, or these frames of it, are refused.
+
+    Args:
+        scene: The artist's scene.
+        source: Which strip.
+        frames: Scene frames to stylise.
+        look_at_all: Whether to open every file for its size; else none is.
+    """
     if not frames:
         raise CaptureError(
             f"The frame range of scene {scene.name!r} is empty: let it end after it starts, in steps of 1 or more."
@@ -90,7 +99,8 @@ def check_strip_source(scene: bpy.types.Scene, source: StripSource, frames: rang
             f"{frames[-1]}: press Fit Frame Range in the Source panel, or choose another range."
         )
     check_files(strip)
-    frame_size(scene, strip, frames)
+    if look_at_all:
+        frame_size(scene, strip, frames)
     return strip
 
 

@@ -48,12 +48,19 @@ def capture_of(
     )  # fmt: skip
 
 
-def check_source(scene: bpy.types.Scene, source: Source, frames: range) -> None:
-    """Raise CaptureError or BadJobError, in one sentence, where the source would be refused; changes nothing."""
+def check_source(scene: bpy.types.Scene, source: Source, frames: range, *, look_at_all: bool = True) -> None:
+    """Raise CaptureError or BadJobError, in one sentence, where the source would be refused; changes nothing.
+
+    Args:
+        scene: The artist's scene.
+        source: Where the frames come from.
+        frames: Scene frames to stylise.
+        look_at_all: Whether to open every file, which for a long shot takes more time than an interface has.
+    """
     if isinstance(source, PassesSource):
-        check_passes_source(scene, source, frames)
+        check_passes_source(scene, source, frames, look_at_all=look_at_all)
     elif isinstance(source, StripSource):
-        check_strip_source(scene, source, frames)
+        check_strip_source(scene, source, frames, look_at_all=look_at_all)
     else:
         check_scene(scene, frames)
 
@@ -78,7 +85,7 @@ def source_preparations(
     Raises CaptureError or BadJobError where the source is refused; nothing has happened then.
     """
     source = chosen_source(scene)
-    check_source(scene, source, frames)
+    check_source(scene, source, frames, look_at_all=False)  # the second Blender looks at the rest
     check_controls(source, settings)
     return [partial(_start, scene.session_uid, job_dir, frames, settings, source)]
 

@@ -92,6 +92,19 @@ def test_what_is_refused_is_refused_before_anything_starts(scene, tmp_path) -> N
     assert not (tmp_path / "job").exists()
 
 
+def test_what_only_a_look_at_every_file_shows_ends_the_capture(scene, tmp_path) -> None:
+    """The button opens the first and the last file; the second Blender opens all, and tells in the same words."""
+    chosen = scene.diffsynth.source
+    chosen.kind = "PASSES"
+    middle = Path(bpy.path.abspath(chosen.passes_file)).with_name("shot_v2_0005.exr")
+    middle.write_bytes(b"no picture at all")
+    with pytest.raises(CaptureError, match=r"shot_v2_0005\.exr is truncated or no EXR file"):
+        wait(scene, tmp_path / "job", range(4, 7))
+    assert not (tmp_path / "job").exists()
+    with pytest.raises(RuntimeError, match=r"shot_v2_0005\.exr is truncated or no EXR file"):
+        bpy.ops.diffsynth.check_source()
+
+
 def test_buttons_of_the_panel(scene) -> None:
     """Passes are turned on once and undone as one step; the range is fitted; a check tells what is wrong."""
     chosen = scene.diffsynth

@@ -119,7 +119,8 @@ def test_controls_that_need_passes_are_refused_before_the_render(scene, plate, t
 
 def test_the_plate_is_never_in_the_folder_that_is_emptied(scene, plate, tmp_path) -> None:
     """A strip of the job's own source frames is refused, and its files are still there."""
-    sources.add_image_strip(scene, plate, 3, start=11)
-    with pytest.raises(CaptureError, match="lies in the job folder"):
-        capture(scene, tmp_path, overwrite=True)
-    assert plate.is_file()
+    strip = sources.add_image_strip(scene, plate, 3, start=11)
+    for strip.use_flip_x in (False, True):  # linked, and rendered
+        with pytest.raises(CaptureError, match="lies in the job folder"):
+            capture(scene, tmp_path, overwrite=True)
+        assert plate.is_file()
