@@ -114,10 +114,10 @@ def _tick() -> float | None:
     work = _Pump.current
     if work is None:
         return None
-    before = (work.progress, work.state)
+    before = _shown(work)
     work.tick()
     _tell(work)
-    if before != (work.progress, work.state):
+    if before != _shown(work):
         redraw(work)
     if work.is_over and work.state != "detached" and _Pump.next_work is not None:
         following = _Pump.next_work(work)
@@ -125,6 +125,11 @@ def _tick() -> float | None:
             _Pump.current = following
             _tell(following)
     return TICK_SECONDS if is_running() else None
+
+
+def _shown(work: Work) -> tuple[object, ...]:
+    """What of a work is on screen. Time left by the second, not ten times a second: drawing costs more than a tick."""
+    return work.progress.line, work.progress.factor, work.state, getattr(work, "latest_picture", None)
 
 
 def _tell(work: Work) -> None:
