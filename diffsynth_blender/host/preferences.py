@@ -10,7 +10,7 @@ from ..environment.layout import Layout
 from ..protocol import DeviceMissingError
 from .addon_id import ADDON_ID
 from .setup_operators import chosen_setup
-from .setup_panel import draw_setup
+from .setup_panel import draw_check, draw_run, draw_setup
 from .setup_properties import DiffsynthSetup, folder_of
 
 PYTHON_VARIABLE = "DIFFSYNTH_WORKER_PYTHON"
@@ -33,7 +33,9 @@ class DiffsynthPreferences(bpy.types.AddonPreferences):
     setup: PointerProperty(name="Set-Up", description="How the worker's environment is made", type=DiffsynthSetup)
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The environment, or the interpreter that takes its place."""
+        """The environment, or the interpreter that takes its place, and whether it works."""
+        if draw_run(self.layout, context):
+            return
         column = self.layout.column()
         column.use_property_split = True
         column.prop(self, "worker_python")
@@ -41,7 +43,8 @@ class DiffsynthPreferences(bpy.types.AddonPreferences):
         if not self.worker_python and variable:
             column.label(text=f"From {PYTHON_VARIABLE}: {variable}")
         elif not self.worker_python:
-            draw_setup(self.layout.column(), context, self.setup)
+            draw_setup(self.layout.column(), self.setup)
+        draw_check(self.layout)
 
 
 def worker_python(chosen: Path | str | None = None) -> Path:

@@ -1,5 +1,7 @@
 """The worker's environment from Blender: preferences, buttons, the worker's Python."""
 
+import os
+import sys
 import time
 from pathlib import Path
 
@@ -7,11 +9,13 @@ import bpy
 import pytest
 
 from diffsynth_blender.environment.layout import Layout, Marker
-from diffsynth_blender.host import addon, command, command_setup, setup_run
+from diffsynth_blender.host import addon, command, command_setup, setup_report, setup_run
 from diffsynth_blender.host.command_arguments import SETUP_ACTIONS
 from diffsynth_blender.host.preferences import PYTHON_VARIABLE, worker_python
 from diffsynth_blender.host.setup_properties import plan_of
 from diffsynth_blender.protocol import DeviceMissingError
+
+WORKER = os.environ[PYTHON_VARIABLE]
 
 
 @pytest.fixture
@@ -24,9 +28,9 @@ def folder(tmp_path, monkeypatch):
     addon.unregister()
 
 
-def wait() -> str:
+def wait(seconds: float = 60) -> str:
     """The sentence that the set-up under way ends with."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + seconds
     while setup_run.current().is_running and time.monotonic() < deadline:
         time.sleep(0.05)
     return setup_run.current().message
@@ -77,6 +81,19 @@ def test_remove(folder):
     layout.cache.mkdir(parents=True)
     assert bpy.ops.diffsynth.setup_remove() == {"FINISHED"}
     assert str(folder) in wait() and not folder.exists()
+
+
+def test_check_reports_and_can_be_copied(folder, monkeypatch):
+    """The worker's own test runs beside the interface; its report is kept, also where it found something broken."""
+    monkeypatch.setenv(PYTHON_VARIABLE, WORKER)
+    assert bpy.ops.diffsynth.check() == {"FINISHED"}
+    assert wait(300) == "This installation works.", setup_report.text()
+    assert "4 frames of 96x64 stylised" in setup_report.text()
+    assert bpy.ops.diffsynth.check_copy.poll()
+    monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
+    assert bpy.ops.diffsynth.check() == {"FINISHED"}
+    assert "BROKEN" in wait(300) and setup_run.current().is_error
+    assert "torch" in setup_report.text()
 
 
 def test_the_plan_is_for_this_blender(folder):
