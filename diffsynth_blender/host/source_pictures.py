@@ -1,7 +1,8 @@
 """The Combined pass of EXR files -> what the artist sees: through the scene's view transform, as an 8-bit PNG.
 
 By way of a compositor that holds nothing but the file, in a scene that exists only meanwhile. Measured in 4.2, 4.5, 5.0
-and 5.2: from files of 32 bits this gives the very bytes of the PNG that the render itself would have written.
+and 5.2: from files of 32 bits this gives the very pixels of the PNG that the render itself would have written, and from
+those of another version, of 4.2 to 5.2, pixels that differ by 1 of 255 at most.
 """
 
 from __future__ import annotations
@@ -57,14 +58,25 @@ class PictureMaker:
         image = bpy.data.images.load(str(exr))
         try:
             self._node.image = image
-            if self._layer and self._node.has_layers:
-                self._node.layer = self._layer
             shown = next(filter(None, map(self._node.outputs.get, PICTURE_NAMES)), None)
-            if shown is None:
+            if shown is None or not self._choose_layer():
                 raise CaptureError(f"{exr} shows Blender no Combined pass: render it again, or choose PNG files.")
+            shown = next(filter(None, map(self._node.outputs.get, PICTURE_NAMES)))  # those of the layer
             self._output.id_data.links.new(shown, self._output)
             with Borrowed() as borrowed:
                 borrowed.set(self._scene.render, filepath=compat.render_path(path))
                 yield self._scene
         finally:
             bpy.data.images.remove(image)
+
+    def _choose_layer(self) -> bool:
+        if not self._layer or not self._node.has_layers:
+            return True
+        # 4.2 gives each part of a file from 5.0 on a layer of its own.
+        for name in (self._layer, f"{self._layer}.{PICTURE_NAMES[0]}.{self._layer}"):
+            try:
+                self._node.layer = name
+                return True
+            except TypeError:  # no such item
+                continue
+        return False
