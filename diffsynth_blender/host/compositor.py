@@ -37,8 +37,6 @@ def replace_render(scene: bpy.types.Scene, job_dir: Path, description: Mapping[s
     """
     shot = result_shot(load_job(job_dir))
     held_paths(shot, result_of(job_dir))
-    if shot.frames[0] < 0:
-        raise BadJobError("the compositor cannot show frames before frame 0; move the shot to the right")
     if not pairs_of(scene):
         for node in render_nodes(scene):
             _stand_in(node)

@@ -10,7 +10,7 @@ from .compat import sequencer_scene
 from .result_colours import colour_warning, show_exactly
 from .result_find import Result, find_result_for, scene_with_result
 from .result_operator import JobChoice, ResultOperator
-from .result_place import replace_with
+from .result_place import replace_with, warnings_of
 from .sequencer import active_strip
 from .show import show_edit_scene
 from .strip import find_edit_scene, is_edit_scene, strips_of
@@ -66,8 +66,7 @@ class DIFFSYNTH_OT_replace_strip(ResultOperator, JobChoice, bpy.types.Operator):
             result = Result.of(Path(bpy.path.abspath(self.job_folder)))
         else:
             _, result = find_result_for(strip)
-        shown = replace_with(strip, result)
-        return colour_warning(shown.id_data, sequencer=True)
+        return ". ".join(warnings_of(replace_with(strip, result)))
 
 
 class DIFFSYNTH_OT_restore_strip(ResultOperator, bpy.types.Operator):

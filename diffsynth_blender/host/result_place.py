@@ -13,6 +13,7 @@ from .deflicker_strip import SourcePlace, insert_result
 from .result_colours import colour_warning
 from .result_find import Result, strips_for, strips_with
 from .result_metadata import UPSCALE_KEY, describe_job
+from .sequencer import sounds_in
 from .strip import insert_strip, is_edit_scene
 from .strip_content import Content
 from .strip_images import set_content
@@ -43,7 +44,7 @@ def place_result(scene: bpy.types.Scene, job_dir: Path | str) -> str:
     if chosen.placement == "NEW" or (chosen.placement == "REPLACE" and not shown):
         shown.append(_insert(scene, result))
     places = [_spoken(strip) for strip in dict.fromkeys(shown)] or [f"in {result.folder}"]
-    told += dict.fromkeys(filter(None, (colour_warning(strip.id_data, sequencer=True) for strip in shown)))
+    told += dict.fromkeys(text for strip in shown for text in warnings_of(strip))
     if chosen.use_compositor or pairs_of(scene):
         try:
             told.append(replace_render(scene, result.job_dir, describe_job(result.job_dir)))
@@ -67,6 +68,15 @@ def replace_with(original: bpy.types.Strip, result: Result) -> bpy.types.ImageSt
         set_content(strip, content)
     _describe(strip, result)
     return strip
+
+
+def warnings_of(strip: bpy.types.Strip) -> list[str]:
+    """What is lost where a strip shows a result, and how to have it: colours, and the sound of what is muted now."""
+    found = [colour_warning(strip.id_data, sequencer=True)]
+    original = find_original(strip)
+    if original is not None and sounds_in(original):
+        found.append(f"strip {original.name!r} is muted with the sound inside it; add that sound as a strip of its own")
+    return [text for text in found if text]
 
 
 def _renew(result: Result) -> list[bpy.types.Strip]:

@@ -48,6 +48,18 @@ def free_channel(strips: Iterable[bpy.types.Strip], above: int, start: float, en
     return found
 
 
+def sounds_in(strip: bpy.types.Strip) -> list[bpy.types.Strip]:
+    """The sound strips that are heard with a strip: those of a meta strip, and those of the scene inside."""
+    if strip.type == "META":
+        inside = list(compat.strips_in(strip))
+    elif strip.type == "SCENE" and strip.scene is not None and strip.volume > 0:
+        inside = every_strip(strip.scene)
+    else:
+        return []
+    found = [other for other in inside if other.type == "SOUND" and not other.mute]
+    return found + [sound for other in inside if other.type == "META" for sound in sounds_in(other)]
+
+
 def uses_of(strip: bpy.types.Strip) -> Iterator[tuple[bpy.types.bpy_struct, str]]:
     """Every property that points to a strip: inputs of effect strips, and masks of modifiers."""
     for other in every_strip(strip.id_data):

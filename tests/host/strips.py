@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -63,14 +65,7 @@ def add_meta(scene: bpy.types.Scene, tmp_path: Path) -> bpy.types.Strip:
     """A meta strip around the frames, trimmed once more."""
     inside = add_image(scene, tmp_path)
     inside.name, inside.frame_offset_start, inside.frame_offset_end = "Inside", 1, 1
-    scene.sequence_editor.active_strip = inside
-    window = bpy.context.window
-    if hasattr(window.workspace, "sequencer_scene"):
-        window.workspace.sequencer_scene = scene
-    area = window.screen.areas[0]
-    area.type = "SEQUENCE_EDITOR"
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=window, area=area, region=region):
+    with in_sequencer(scene, inside):
         bpy.ops.sequencer.meta_make()
     meta = scene.sequence_editor.active_strip
     meta.name, meta.channel, meta.frame_offset_start, meta.frame_offset_end = "Take", 2, 2, 2
@@ -80,6 +75,21 @@ def add_meta(scene: bpy.types.Scene, tmp_path: Path) -> bpy.types.Strip:
 def trim(shown: bpy.types.Strip) -> bpy.types.Strip:
     shown.frame_offset_start, shown.frame_offset_end = 3, 3
     return shown
+
+
+@contextmanager
+def in_sequencer(scene: bpy.types.Scene, active: bpy.types.Strip) -> Iterator[None]:
+    """A place for Blender's own operators on the active strip, which is selected alone."""
+    for other in strips_of(scene):
+        other.select = other == active
+    scene.sequence_editor.active_strip = active
+    window = bpy.context.window
+    compat.choose_sequencer_scene(window.workspace, scene)
+    area = window.screen.areas[0]
+    area.type = "SEQUENCE_EDITOR"
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        yield
 
 
 KINDS = {"IMAGE": add_image, "MOVIE": add_movie, "SCENE": add_scene, "META": add_meta}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -227,6 +228,34 @@ def test_colours_that_change_are_told(shot, tmp_path):
     np.testing.assert_array_equal(shown, result_pictures(tmp_path / "job")[0])
     assert not np.array_equal(wrong, shown)
     assert place_result(shot, tmp_path / "job") == "3 frames in place of the strip 'Take' in the scene 'Edit'"
+
+
+def test_sound_that_is_muted_is_told(shot, tmp_path):
+    """A replaced strip is silent; what of it was heard, the sentence says."""
+    shot.diffsynth.result.placement = "REPLACE"
+    make_job(tmp_path / "job")
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(16000))
+    if not bpy.app.build_options.audaspace:
+        pytest.skip("this Blender was built without sound")
+    strips_of(shot).new_sound("Tone", str(tmp_path / "tone.wav"), 1, 5)
+    told = place_result(shot, tmp_path / "job")
+    assert told.endswith("Strip 'Take' is muted with the sound inside it; add that sound as a strip of its own")
+    strips_of(shot)["Tone"].mute = True
+    assert "sound" not in place_result(shot, tmp_path / "job")
+
+
+def test_replacing_is_one_step_to_undo(shot, tmp_path):
+    """Undone, every strip is as it was."""
+    edit = bpy.data.scenes["Edit"]
+    make_job(tmp_path / "job")
+    bpy.ops.ed.undo_push(message="before")
+    before = dump_sequencer(edit)
+    assert bpy.ops.diffsynth.replace_strip("EXEC_DEFAULT", True, job_folder=str(tmp_path / "job")) == {"FINISHED"}
+    assert differences(before, dump_sequencer(edit)) != []
+    bpy.ops.ed.undo()
+    assert differences(before, dump_sequencer(bpy.data.scenes["Edit"])) == []
 
 
 def test_button_replaces_the_active_strip(shot, tmp_path):

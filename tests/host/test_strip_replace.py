@@ -16,7 +16,7 @@ from diffsynth_blender.host.strip_render import render_strip
 from diffsynth_blender.host.strip_replace import find_original, find_result, replace_strip, restore_strip
 from diffsynth_blender.protocol import BadJobError
 from tests.host.dumps import differences, dump_sequencer
-from tests.host.strips import KINDS, add_image, add_meta, add_scene, adorn, content_of, noise, pictures
+from tests.host.strips import KINDS, add_image, add_meta, add_scene, adorn, content_of, in_sequencer, noise, pictures
 from tests.host.test_strip import HEIGHT, WIDTH, read_png, render_still
 
 _MODIFIER = getattr(bpy.types, "StripModifier", None) or bpy.types.SequenceModifier
@@ -206,6 +206,15 @@ def test_what_cannot_be_replaced_is_told(edit, tmp_path):
             assert "no channel above channel 2 is free" in str(error)
             break
         compat.new_effect(strips_of(edit), "Full", "COLOR", channel, 10, 20)
+
+
+def test_changed_speed_of_a_scene_is_refused(edit, tmp_path):
+    """Pictures of the scene's frames cannot follow a strip that shows them at another speed."""
+    take = add_scene(edit, tmp_path)
+    with in_sequencer(edit, take):
+        bpy.ops.sequencer.retiming_segment_speed_set(speed=50.0)
+    with pytest.raises(BadJobError, match="'Take' plays at another speed than its scene"):
+        camera_content(take, pictures(tmp_path / "out", range(101, 113)))
 
 
 def test_handles_of_a_long_film_are_kept_in_part(edit, tmp_path):
