@@ -22,7 +22,7 @@ import warp as wp
 
 from ..bands import Bands
 from ..passes.exr import ExactPasses
-from . import finish_kernels, follow_kernels, kernels, rigid_kernels
+from . import kernels, rigid_kernels, walk_kernels
 from .cameras import CameraLike, background_homography
 from .composition import Composition
 from .pass_frames import PassFrames
@@ -86,7 +86,7 @@ class Clip:
         self.width = width
         self.height = height
         self.bands = Bands(device, threads=threads)
-        self.bands.load(kernels, follow_kernels, finish_kernels)
+        self.bands.load(kernels, walk_kernels)
         self._sample_offset = sample_offset
         self._pass_frames = PassFrames(
             reader,
@@ -162,13 +162,13 @@ class Clip:
             if cut:
                 found[source] = wp.zeros((self.height, self.width), dtype=wp.vec4, device=self.bands.device)
             else:
-                found[source] = self._finish(target, source, walk.trace())
+                found[source] = walk.finish(frame, self._homography(target, source), goes_on=source != sources[-1])
                 if path is not None:
                     found[source] = self._move_rigid(target, source, path, found[source])
         return found
 
-    def _finish(self, target: int, source: int, trace: wp.array) -> wp.array:
-        """Return a composed trace with its visibility and the background."""
+    def _homography(self, target: int, source: int) -> wp.mat33d:
+        """Return how the background moves."""
         cameras = self._pass_frames.cameras
         matrix = background_homography(
             cameras[self.frames[target]],
@@ -177,14 +177,7 @@ class Clip:
             self.height,
             self._sample_offset,
         )
-        finished = self._empty()
-        self._launch(
-            finish_kernels.finish_trace,
-            [self.surfaces(target), self.surfaces(source), wp.mat33d(*matrix.ravel().tolist()), trace],
-            [finished],
-            whole_rows=True,
-        )
-        return finished
+        return wp.mat33d(*matrix.ravel().tolist())
 
     def _move_rigid(self, target: int, source: int, path: RigidPath, trace: wp.array) -> wp.array:
         """Return a finished trace with the rigid objects moved by their matrices."""
@@ -196,8 +189,8 @@ class Clip:
         )
         return finished
 
-    def _launch(self, kernel: wp.Kernel, inputs: list, outputs: list, *, whole_rows: bool = False) -> None:
-        self.bands.launch(kernel, (self.height, self.width), inputs, outputs, whole_rows=whole_rows)
+    def _launch(self, kernel: wp.Kernel, inputs: list, outputs: list) -> None:
+        self.bands.launch(kernel, (self.height, self.width), inputs, outputs)
 
     def _empty(self) -> wp.array:
         return wp.empty((self.height, self.width), dtype=wp.vec4, device=self.bands.device)

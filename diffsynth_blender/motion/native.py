@@ -1,10 +1,17 @@
 """What the frame knows around a position, in C++: the four pixel centres next to it.
 
-Text that the native functions of `follow_kernels` and `finish_kernels` begin with. Warp hands structs of arrays from
+Text that the native function of `walk_kernels` begins with. Warp hands structs of arrays from
 function to function by value; one native loop over a row takes a fifth of the time. One source for processors and CUDA.
 """
 
-CORNERS = """
+from .kernels import BACKGROUND, FRONT_WEIGHT, MIN_SUPPORT
+
+CORNERS = (
+    f"""
+    const int background = {BACKGROUND};
+    const float min_support = {MIN_SUPPORT}f, front_weight = {FRONT_WEIGHT}f;
+"""
+    + """
     struct Corners {
         int left, top, width, height;
         float fx, fy;
@@ -35,22 +42,23 @@ CORNERS = """
     auto in_picture = [](const float x, const float y, const int width, const int height) {
         return (x >= -0.5f) & (y >= -0.5f) & (x <= (float)width - 0.5f) & (y <= (float)height - 0.5f);
     };
-#if !defined(__CUDA_ARCH__)
-    // The corners of a position inside, as lanes.
-    typedef float Two __attribute__((vector_size(8), aligned(4)));
-    typedef float Four __attribute__((vector_size(16), aligned(4)));
-    typedef int IntTwo __attribute__((vector_size(8), aligned(4)));
-    typedef int IntFour __attribute__((vector_size(16), aligned(4)));
-    auto lanes_of = [](const float* const upper, const int pitch) __attribute__((always_inline)) {
-        return __builtin_shufflevector(*(const Two*)upper, *(const Two*)(upper + pitch), 0, 1, 2, 3);
+    // `kernels.is_seen`.
+    auto is_seen = [&](const auto& source, const float x, const float y, const int id, const float depth) {
+        const int width = source.id.shape[1], height = source.id.shape[0];
+        const Corners corners(x, y, width, height);
+        auto shows = [&](const int there) {
+            return (source.id.data[there] == id) & ((id == background)
+                | (fabsf(source.depth.data[there] - depth) <= source.tolerance.data[there]));
+        };
+        float for_it = 0.0f, against = 0.0f;
+        for (int corner = 0; corner < 4; ++corner)
+            if (corners.has(corner)) {
+                if (shows(corners.at(corner)))
+                    for_it += corners.share(corner);
+                else if (id == background || source.depth.data[corners.at(corner)] < depth)
+                    against += corners.share(corner);
+            }
+        return for_it >= min_support && for_it >= front_weight * against;
     };
-    auto ids_of = [](const int* const upper, const int pitch) __attribute__((always_inline)) {
-        return __builtin_shufflevector(*(const IntTwo*)upper, *(const IntTwo*)(upper + pitch), 0, 1, 2, 3);
-    };
-    // Which lanes show the surface of this id near this depth.
-    auto same_lanes = [](const IntFour ids, const Four depths, const Four tolerances, const int id, const float depth)
-        __attribute__((always_inline)) {
-        return (ids == id) & (__builtin_elementwise_abs(depths - depth) <= tolerances);
-    };
-#endif
 """
+)

@@ -10,7 +10,7 @@ Barnes et al., "PatchMatch", 2009, section 3.2.
 import warp as wp
 
 from .patch import Pair
-from .search import IMPROVE, RUN, SCRAMBLE
+from .search import IMPROVE, RUN
 
 wp.set_module_options({"enable_backward": False})
 
@@ -21,20 +21,6 @@ CHUNK = wp.constant(RUN)
 def random_key(seed: int, level: int, iteration: int) -> int:
     """Return what the random numbers of one round start from; other rounds and seeds start elsewhere."""
     return (seed * 2654435761 + level * 40503 + iteration * 2246822519) % 2**32
-
-
-@wp.func_native(SCRAMBLE + "return pixel_key(key, x, y);")
-def pixel_key(key: wp.uint32, x: int, y: int) -> wp.uint32:  # type: ignore[empty-body]
-    """What the random numbers of a pixel in one round start from."""
-
-
-@wp.func
-def nearest_pixel(pair: Pair, position: wp.vec2) -> wp.vec2:
-    """The source pixel nearest to a position, which may lie outside."""
-    return wp.vec2(
-        wp.clamp(wp.floor(position[0] + 0.5), 0.0, float(pair.source_width - 1)),
-        wp.clamp(wp.floor(position[1] + 0.5), 0.0, float(pair.source_height - 1)),
-    )
 
 
 @wp.func

@@ -166,6 +166,7 @@ class PatchMatcher:
                     spare[0],
                 ],
                 outputs=field,
+                runs=True,
             )
             reach, search_count, iterations = REACH, self.options.search_count, self.options.iterations
             if index == len(levels) - 1:

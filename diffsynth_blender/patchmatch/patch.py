@@ -61,33 +61,6 @@ def patch_error(  # type: ignore[empty-body]
     """
 
 
-@wp.func_native(
-    PATCH_ERROR
-    + """
-    const wp::vec_t<2, float> candidates[3] = {first, second, third};
-    const bool inner = is_inner(x, y);
-    wp::vec_t<3, float> best(NAN, NAN, no_match);
-    for (int k = 0; k < 3; ++k) {
-        const float at_x = candidates[k][0], at_y = candidates[k][1];
-        // False for NaN.
-        if (!(at_x >= 0.0f) || (at_x == best[0] && at_y == best[1]))
-            continue;
-        const int sx = (int)at_x, sy = (int)at_y;
-        const float fx = at_x - (float)sx, fy = at_y - (float)sy;
-        const float error = fx > 0.0f || fy > 0.0f ? clipped_error(batch, x, y, sx, sy, fx, fy, best[2])
-            : whole_error(inner, batch, x, y, sx, sy, best[2]);
-        if (error < best[2])
-            best = wp::vec_t<3, float>(at_x, at_y, error);
-    }
-    return best;
-    """
-)
-def best_of(  # type: ignore[empty-body]
-    pair: Pair, batch: int, x: int, y: int, first: wp.vec2, second: wp.vec2, third: wp.vec2
-) -> wp.vec3:
-    """The best of three positions, NaN or allowed each, and its error; equal errors leave the earlier one."""
-
-
 @wp.func
 def in_source(pair: Pair, position: wp.vec2) -> bool:
     """Whether a position can be read; false for NaN."""
@@ -110,11 +83,3 @@ def allowed(pair: Pair, batch: int, position: wp.vec2) -> bool:
     mask = pair.source_mask
     upper = mask[top, left] != wp.uint8(0) and mask[top, right] != wp.uint8(0)
     return upper and mask[bottom, left] != wp.uint8(0) and mask[bottom, right] != wp.uint8(0)
-
-
-@wp.func
-def if_allowed(pair: Pair, batch: int, position: wp.vec2) -> wp.vec2:
-    """The position, or NaN."""
-    if allowed(pair, batch, position):
-        return position
-    return wp.vec2(wp.nan, wp.nan)

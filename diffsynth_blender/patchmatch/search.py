@@ -13,6 +13,14 @@ NEAR = 0.125
 """A position this near to the best [px] is no candidate: neighbours of a smooth initial field all differ by a little,
 and trying them doubled the time of a match; the sub-pixel steps go there by themselves."""
 
+RUN_SIZE = f"""
+#if defined(__CUDA_ARCH__)
+    const int run = 1;
+#else
+    const int run = {RUN};
+#endif
+"""
+
 SCRAMBLE = """
     // The PCG hash: 32 bits that look random (Jarzynski and Olano, "Hash functions for GPU rendering", 2020).
     auto scramble = [](const wp::uint32 value) {
@@ -71,14 +79,8 @@ STEPS = """
 """
 
 IMPROVE = (
-    f"""
-#if defined(__CUDA_ARCH__)
-    const int run = 1;
-#else
-    const int run = {RUN};
-#endif
-    const float near = {NEAR}f;
-"""
+    RUN_SIZE
+    + f"    const float near = {NEAR}f;\n"
     + SCRAMBLE
     + PATCH_ERROR
     + PLACES

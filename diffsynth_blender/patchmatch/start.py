@@ -6,8 +6,9 @@ Pictures of all levels cover the same area, so position p of a level with sides 
 
 import warp as wp
 
-from .kernels import CHUNK, nearest_pixel, pixel_key, searched_pixel
-from .patch import NO_MATCH, Pair, allowed, best_of, if_allowed, in_source
+from .kernels import CHUNK
+from .native_start import START
+from .patch import NO_MATCH, Pair, in_source
 
 wp.set_module_options({"enable_backward": False})
 
@@ -67,54 +68,21 @@ def place_donors(
         nnf_out[row, x] = position
 
 
-@wp.func
-def random_allowed(pair: Pair, batch: int, value: wp.uint32) -> wp.vec2:
-    """An allowed source pixel: the first one from a random place on; NaN if there is none."""
-    count = pair.source_height * pair.source_width
-    place = int(value % wp.uint32(count))
-    for _i in range(count):
-        position = wp.vec2(float(place % pair.source_width), float(place // pair.source_width))
-        if allowed(pair, batch, position):
-            return position
-        place = (place + 1) % count
-    return wp.vec2(wp.nan, wp.nan)
-
-
-@wp.func
-def allowed_within(pair: Pair, batch: int, coarse: wp.vec2, coarse_size: wp.vec2i) -> wp.vec2:
-    """An allowed source pixel among those that a coarse pixel covers; NaN if there is none."""
-    left = carried(coarse[0] - 0.5, coarse_size[1], pair.source_width) + 0.5
-    right = carried(coarse[0] + 0.5, coarse_size[1], pair.source_width) + 0.5
-    top = carried(coarse[1] - 0.5, coarse_size[0], pair.source_height) + 0.5
-    bottom = carried(coarse[1] + 0.5, coarse_size[0], pair.source_height) + 0.5
-    for sy in range(int(top), int(wp.ceil(bottom))):
-        for sx in range(int(left), int(wp.ceil(right))):
-            position = wp.vec2(float(sx), float(sy))
-            if allowed(pair, batch, position):
-                return position
-    return wp.vec2(wp.nan, wp.nan)
-
-
-@wp.func
-def enlarged(
-    pair: Pair, batch: int, x: int, y: int, coarse_nnf: wp.array2d[wp.vec2], size: wp.vec2i, source_size: wp.vec2i
-) -> wp.vec2:
-    """What the coarse pixel that contains (x, y) has found, carried to this level and made an allowed pixel."""
-    coarse_x = containing(x, pair.width, size[1])
-    coarse_y = containing(y, pair.height, size[0])
-    coarse = coarse_nnf[batch * size[0] + coarse_y, coarse_x]
-    if not (coarse[0] >= 0.0):
-        return coarse
-    position = wp.vec2(
-        carried(coarse[0], source_size[1], pair.source_width)
-        + (float(x) - carried(float(coarse_x), size[1], pair.width)),
-        carried(coarse[1], source_size[0], pair.source_height)
-        + (float(y) - carried(float(coarse_y), size[0], pair.height)),
-    )
-    position = nearest_pixel(pair, position)
-    if allowed(pair, batch, position):
-        return position
-    return allowed_within(pair, batch, coarse, source_size)
+@wp.func_native(START)
+def start_run(  # type: ignore[empty-body]
+    pair: Pair,
+    first: int,
+    key: wp.uint32,
+    coarse_size: wp.vec2i,
+    coarse_source_size: wp.vec2i,
+    has_initial: bool,
+    round_initial: bool,
+    coarse_nnf: wp.array2d[wp.vec2],
+    donors_in: wp.array2d[wp.vec2],
+    nnf_out: wp.array2d[wp.vec2],
+    error_out: wp.array2d[float],
+) -> None:
+    """`start_level` for the pixels of the list from `first` on: `RUN` of them on a processor, one on CUDA."""
 
 
 @wp.kernel
@@ -138,33 +106,17 @@ def start_level(
     In this order, so that equal errors leave the initial position, then the identity.
     """
     chunk, place = wp.tid()
-    pixel = searched_pixel(pair, (first_row + chunk) * CHUNK + place)
-    if pixel < 0:
-        return
-    row = pixel // pair.width
-    x = pixel - row * pair.width
-    batch = row // pair.height
-    y = row - batch * pair.height
-    initial = wp.vec2(wp.nan, wp.nan)
-    if has_initial:
-        initial = donors_in[row, x]
-        # Rounding would make a pixel out of NaN.
-        if round_initial and in_source(pair, initial):
-            initial = nearest_pixel(pair, initial)
-    across = carried(float(x), pair.width, pair.source_width)
-    identity = nearest_pixel(pair, wp.vec2(across, carried(float(y), pair.height, pair.source_height)))
-    if coarse_size[0] > 0:
-        found = enlarged(pair, batch, x, y, coarse_nnf, coarse_size, coarse_source_size)
-    else:
-        found = random_allowed(pair, batch, pixel_key(key, x, y))
-    best = best_of(
+    first = (first_row + chunk) * CHUNK + place
+    start_run(
         pair,
-        batch,
-        x,
-        y,
-        if_allowed(pair, batch, initial),
-        if_allowed(pair, batch, identity),
-        if_allowed(pair, batch, found),
+        first,
+        key,
+        coarse_size,
+        coarse_source_size,
+        has_initial,
+        round_initial,
+        coarse_nnf,
+        donors_in,
+        nnf_out,
+        error_out,
     )
-    nnf_out[row, x] = wp.vec2(best[0], best[1])
-    error_out[row, x] = best[2]

@@ -12,8 +12,7 @@ from tests.reference.scene import demo_scene
 
 KERNEL_MODULES = [
     "motion.kernels",
-    "motion.follow_kernels",
-    "motion.finish_kernels",
+    "motion.walk_kernels",
     "motion.rigid_kernels",
     "patchmatch.kernels",
     "patchmatch.start",

@@ -6,6 +6,7 @@ import warp as wp
 
 from diffsynth_blender.patchmatch import start
 from diffsynth_blender.patchmatch.levels import Pictures, PyramidBuilder
+from diffsynth_blender.patchmatch.native_start import ENLARGE
 from diffsynth_blender.patchmatch.pyramid import level_sizes
 from tests.patchmatch.pictures import noise, positions
 from tests.reference import patchmatch as reference
@@ -96,6 +97,23 @@ def test_a_coarse_match_arrives_where_it_belongs(bands, size, source_size):
     assert error.max() <= 0.5 * np.max(np.divide(source_size, coarse.source_size)) + 0.5 + 1e-4
 
 
+@wp.func_native(
+    ENLARGE
+    + """
+    const Position position = enlarged(0, x, y);
+    return wp::vec_t<2, float>(position.x, position.y);
+    """
+)
+def enlarged(  # type: ignore[empty-body]
+    pair: start.Pair,
+    x: int,
+    y: int,
+    coarse_nnf: wp.array2d[wp.vec2],
+    coarse_size: wp.vec2i,
+    coarse_source_size: wp.vec2i,
+) -> wp.vec2: ...
+
+
 @wp.kernel
 def enlarge(
     first_row: int,
@@ -107,4 +125,4 @@ def enlarge(
 ) -> None:
     row, x = wp.tid()
     y = first_row + row
-    nnf_out[y, x] = start.enlarged(pair, 0, x, y, coarse_nnf, size, source_size)
+    nnf_out[y, x] = enlarged(pair, x, y, coarse_nnf, size, source_size)
