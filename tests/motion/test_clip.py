@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from diffsynth_blender.motion.walk_kernels import LINE
 from tests.reference.clips import clip_of
 from tests.reference.scene import Rectangle, Scene, demo_scene, lens, move, sky_waves, turn, waves
 
@@ -182,6 +183,15 @@ def test_any_size_works(width, height):
     """Odd and tiny frames are frames."""
     field = clip_of(demo_scene(width, height), range(1, 4)).field(0, 2)
     assert field.shape == (height, width, 3) and np.isfinite(field).all()
+
+
+def test_a_frame_wider_than_a_line_has_no_seams():
+    """Lines are worked on in parts: where two of them meet, positions are as exact as elsewhere."""
+    scene = demo_scene(2 * LINE + 33, 20)
+    field, truth = clip_of(scene, FRAMES).field(3, 5), scene.field(4, 6)
+    seams = slice(LINE - 8, LINE + 8)
+    assert distances(field, truth).max() < 0.1
+    assert (field[:, seams, 2] > 0).mean() > 0.9 * (truth[:, seams, 2] > 0).mean()
 
 
 def test_missing_passes_and_cameras_are_named(scene):
