@@ -107,6 +107,7 @@ class Work:
         while self.state == "running":
             self.tick()
             time.sleep(POLL_SECONDS)
+        self.close("")  # the worker is out of memory then
 
     def cancel(self) -> None:
         """Ask to stop at the next step; asked twice, the worker is ended at once."""

@@ -29,6 +29,7 @@ def open_event_file(path: Path) -> IO[bytes]:
             file.close()
             raise JobBusyError(f"{path}: another worker writes its events there; wait for it or stop it")
         time.sleep(0.02)
+    os.dup(file.fileno())  # never closed: the lock is held to the very end, beyond what Python tears down before it
     file.truncate(0)
     file.write(encode_line(Ready(PROTOCOL_VERSION, __version__, os.getpid())))
     file.flush()

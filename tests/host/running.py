@@ -92,6 +92,14 @@ def workers_of(job_dir: Path) -> list[int]:
     return found
 
 
+def is_left_alone(job_dir: Path) -> bool:
+    """Whether no worker is at a job folder any more, and no lock is held."""
+    deadline = time.monotonic() + 1.0  # between giving up its last lock and its end, a process takes a moment
+    while workers_of(job_dir) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return workers_of(job_dir) == [] and is_free(job_dir)
+
+
 def states(scene: bpy.types.Scene) -> list[str]:
     """Of the jobs in the history, the newest first."""
     return [record.state for record in history.records(scene)]

@@ -75,7 +75,9 @@ def test_frames_that_are_rendered_are_taken(scene, captured, tmp_path):
     assert preview.state == "done", preview.message
     assert load_job(preview.job_dir).shot.frames == (5,)
     assert sorted(path.name for path in shot_dir.rglob("*")) == before
-    assert job_icon.icon_of(preview.latest_picture) > 0 and job_icon.icon_of(None) == 0
+    assert job_icon.icon_of(None) == 0
+    job_icon.icon_of(preview.latest_picture)  # 0 as well: in the background there are no icons, but the picture is read
+    assert [picture.image_size[:] for picture in job_icon._Icons.collection.values()] == [(64, 40)]
 
 
 def test_four_frames_are_a_sequence_that_follows_the_scene(scene, tmp_path):

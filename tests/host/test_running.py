@@ -25,7 +25,7 @@ from tests.host.running import (
     capture_shot,
     hashes,
     is_denoising,
-    is_free,
+    is_left_alone,
     record_of,
     run_to_end,
     run_until,
@@ -86,7 +86,7 @@ def test_a_pause_frees_everything_and_goes_on_to_the_same_bits(scene, captured, 
     run_until(work, lambda: work.state == "paused")
     assert (pump.is_running(), pump.is_paused(), states(scene)) == (False, True, ["PAUSED"])
     work.close("")
-    assert work.state == "paused" and workers_of(job_dir) == [] and is_free(job_dir)
+    assert work.state == "paused" and is_left_alone(job_dir)
     finished = latest_path(job_dir).stat().st_mtime_ns
     time.sleep(0.3)
     assert latest_path(job_dir).stat().st_mtime_ns == finished
@@ -122,7 +122,7 @@ def test_closing_the_file_ends_the_job_where_the_artist_chose_so(scene, captured
     bpy.ops.wm.save_mainfile()
     assert workers_of(job_dir) != []
     bpy.ops.wm.read_homefile(use_empty=True)
-    assert work.state == "cancelled" and workers_of(job_dir) == [] and is_free(job_dir)
+    assert work.state == "cancelled" and is_left_alone(job_dir)
     scene = reopen(tmp_path)
     assert states(scene) == ["RUNNING"]  # as it was when it was saved
     job_attach.reconnect()
@@ -151,7 +151,7 @@ def test_closing_the_file_lets_the_job_go_on_where_the_artist_chose_so(scene, ca
     assert work.state == "done", work.message
     assert hashes(job_dir) == whole and states(scene) == ["DONE"]
     assert strip.find_edit_scene(scene) is not None
-    assert workers_of(job_dir) == [] and not is_detached(job_dir) and is_free(job_dir)
+    assert is_left_alone(job_dir) and not is_detached(job_dir)
 
 
 def test_a_job_that_ended_while_the_file_was_closed_is_told(scene, captured, whole, tmp_path):
@@ -209,7 +209,7 @@ def test_an_attached_job_is_paused_and_cancelled_like_any_other(scene, captured,
     pump.pause()
     run_until(work, lambda: work.state == "paused")
     work.close("")
-    assert workers_of(job_dir) == [] and is_free(job_dir)
+    assert is_left_alone(job_dir)
 
 
 def test_cancelled_twice_the_worker_is_gone_at_once(scene, captured, tmp_path):
@@ -221,7 +221,7 @@ def test_cancelled_twice_the_worker_is_gone_at_once(scene, captured, tmp_path):
     pump.cancel()
     assert work.state == "cancelled"
     work.close("")
-    assert workers_of(job_dir) == [] and is_free(job_dir) and states(scene) == ["CANCELLED"]
+    assert is_left_alone(job_dir) and states(scene) == ["CANCELLED"]
 
 
 def test_frames_are_redone_against_their_neighbours(scene, captured, whole, tmp_path):
@@ -292,4 +292,4 @@ def test_quitting_leaves_behind_what_was_chosen(captured, whole, tmp_path, on_cl
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert hashes(job_dir) == whole
-    assert workers_of(job_dir) == [] and is_free(job_dir) and not is_detached(job_dir)
+    assert is_left_alone(job_dir) and not is_detached(job_dir)
