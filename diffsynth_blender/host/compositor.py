@@ -35,16 +35,18 @@ def replace_render(scene: bpy.types.Scene, job_dir: Path, description: Mapping[s
 
     Raises BadJobError when a frame is missing, or the compositor has no place for them.
     """
+    job_dir = Path(job_dir).resolve()
     shot = result_shot(load_job(job_dir))
     held_paths(shot, result_of(job_dir))
     if not pairs_of(scene):
         for node in render_nodes(scene):
             _stand_in(node)
-    image = _load(scene, result_of(job_dir)(shot.frames[0]))
+    path = result_of(job_dir)(shot.frames[0])
+    image = None
     for node, _ in pairs_of(scene):
+        image = image or _load(scene, path, node.image)
         old, node.image = node.image, image
-        if old is not None and old.users == 0:
-            bpy.data.images.remove(old)
+        _drop(old)
         _set_frames(node, shot)
         for key, value in description.items():
             node[key] = value
@@ -94,7 +96,11 @@ def _stand_in(original: bpy.types.Node) -> None:
     move_links(original, node)
 
 
-def _load(scene: bpy.types.Scene, path: Path) -> bpy.types.Image:
+def _load(scene: bpy.types.Scene, path: Path, shown: bpy.types.Image | None) -> bpy.types.Image:
+    """The frames as an image sequence: the one that is shown, read anew, if it is of this folder."""
+    if shown is not None and Path(bpy.path.abspath(shown.filepath)).resolve() == path:
+        shown.reload()
+        return shown
     image = bpy.data.images.load(str(path), check_existing=False)
     image.name = f"{scene.name} Stylised"
     image.filepath = blend_path(path.parent) + path.name
@@ -125,6 +131,11 @@ def _remove(node: bpy.types.CompositorNodeImage) -> None:
     animation = tree.animation_data
     if not was_animated and animation and not (animation.action or len(animation.drivers) or len(animation.nla_tracks)):
         tree.animation_data_clear()
+    _drop(image)
+
+
+def _drop(image: bpy.types.Image | None) -> None:
+    """Remove an image that nothing shows any more."""
     if image is not None and image.users == 0:
         bpy.data.images.remove(image)
 
