@@ -6,6 +6,7 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, WINDOW_LIMIT, BadJobError
+from .compat import RELATIVE_PATH
 from .folder_name import folder_name
 
 
@@ -71,6 +72,7 @@ class DiffsynthDeflicker(bpy.types.PropertyGroup):
         description="Where the steady frames go, a folder for each strip. // means beside the .blend file",
         default="//deflickered/",
         subtype="DIR_PATH",
+        options=RELATIVE_PATH,
     )
 
 

@@ -52,7 +52,7 @@ def draw_result_buttons(layout: bpy.types.UILayout, context: bpy.types.Context, 
     if wipe:
         layout.prop(wipe, "effect_fader", text="Source", slider=True)
     draw_colour_warning(layout, context, strip.id_data, sequencer=True)
-    draw_metadata(layout, strip)
+    draw_metadata(layout, context, strip)
 
 
 def draw_colour_warning(
@@ -65,14 +65,14 @@ def draw_colour_warning(
         layout.operator(DIFFSYNTH_OT_show_exactly.bl_idname, icon="COLOR")
 
 
-def draw_metadata(layout: bpy.types.UILayout, strip: bpy.types.Strip) -> None:
+def draw_metadata(layout: bpy.types.UILayout, context: bpy.types.Context, strip: bpy.types.Strip) -> None:
     """What the frames were made with, where the strip is a result."""
     column = layout.column(align=True)
     for key, label in (("model", "Model"), ("seed", "Seed"), ("settings_hash", "Settings"), ("versions", "Versions")):
         value = strip.get(f"diffsynth_{key}")
         if value is not None:
             text = str(value)[:12] if key == "settings_hash" else str(value)
-            column.label(text=f"{label}: {text}")
+            draw_text(column, context, f"{label}: {text}")
 
 
 CLASSES = (DIFFSYNTH_PT_result,)
