@@ -14,8 +14,6 @@ from .outcome import Outcome
 from .story import Story
 from .window import Window
 
-FRAMES = 6  # of the demo shot
-
 
 def main() -> int:
     """Install, go through the window and the background, tell of each step; 1 where one went wrong."""
@@ -27,12 +25,14 @@ def main() -> int:
     add("--extension", type=Path, required=True, help="the zip that `make extension` leaves in build/")
     add("--output", type=Path, required=True, help="folder for everything; made anew")
     add("--read-only", type=Path, required=True, help="a folder that Blender cannot write to")
+    add("--frames", type=int, default=6, help="of the demo shot (default: %(default)s)")
+    add("--percent", type=int, default=100, help="its size, of 384x256 (default: %(default)s)")
     add("--display", default=":78", help="X display to make (default: %(default)s)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a polite kill ends Blender and its screen, too
     shutil.rmtree(options.output, ignore_errors=True)
     installed = install(options.blender, options.extension, options.worker_python, options.output)
-    shot = installed.make_shot("shot.blend", FRAMES)
+    shot = installed.make_shot("shot.blend", options.frames, options.percent)
     good = True
     if "window" in options.parts:
         talk, pictures = options.output / "talk", options.output / "pictures"

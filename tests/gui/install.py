@@ -27,6 +27,7 @@ bpy.ops.wm.read_homefile(use_empty=False, use_factory_startup=True)
 for block in list(bpy.data.objects): bpy.data.objects.remove(block)
 scene = build_scene()
 scene.frame_end, scene.cycles.samples = {frames}, 16
+scene.render.resolution_percentage = {percent}
 bpy.ops.wm.save_as_mainfile(filepath={path!r})
 """
 
@@ -58,11 +59,11 @@ class Installed:
             check=False,
         )
 
-    def make_shot(self, name: str, frames: int) -> Path:
-        """Save the demo shot, cut to its first frames, and return the file."""
+    def make_shot(self, name: str, frames: int, percent: int = 100) -> Path:
+        """Save the demo shot, cut to its first frames and made smaller, and return the file."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        code = _SHOT.format(root=str(ROOT), frames=frames, path=str(path))
+        code = _SHOT.format(root=str(ROOT), frames=frames, percent=percent, path=str(path))
         _succeeded(self.run("-b", "--python-exit-code", "1", "--python-expr", code))
         return path
 

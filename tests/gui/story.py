@@ -68,7 +68,7 @@ strip.transform.scale_x = strip.transform.scale_y = 0.8
 strip.blend_alpha = 0.9
 strip.select = True
 editor.active_strip = strip
-edit.frame_end = 20
+edit.frame_end, edit.frame_current = 20, 11
 window = bpy.context.window_manager.windows[0]
 window.scene = edit
 if hasattr(window.workspace, "sequencer_scene"):
@@ -138,8 +138,8 @@ class Story:
             self.pause,
             self.finish,
             self.show,
-            self.undo,
             self.compare,
+            self.undo,
             self.replace,
             self.restore,
             self.compositor,
