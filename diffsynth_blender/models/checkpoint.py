@@ -1,6 +1,6 @@
 """Load a checkpoint, with everything an artist adds to it. Never touches the network; reads only safetensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,11 @@ import torch
 
 from .controlnets import LoadedControl, load_controls
 from .errors import CheckpointError
-from .folder import load_folder
+from .folder import load_folder, load_tiny_vae
 from .ip_adapter import add_ip_adapter
 from .lora import fuse_lora
-from .parts import Family, Parts
+from .parts import Parts
+from .recognise import Family
 from .registry import NormalConvention, find_checkpoint
 from .single_file import CONFIGS, load_single_file
 
@@ -31,7 +32,7 @@ class CheckpointRequest:
     ip_adapter: Path | None = None
     """Folder of an IP-Adapter's weights and its image encoder."""
     tiny_vae: bool = False
-    """Whether the model's tiny VAE, if it has one, is loaded too."""
+    """Whether the model's tiny VAE, if it has one in its folder or beside its file, is loaded too."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def load_checkpoint(
     entry = find_checkpoint(request.model)
     if entry.is_file:
         parts = load_single_file(entry.path, configs=configs, device=device, dtype=dtype)
+        if request.tiny_vae:
+            parts = replace(parts, tiny_vae=load_tiny_vae(entry.folder, device=device))
     else:
         parts = load_folder(entry.path, tiny_vae=request.tiny_vae, device=device, dtype=dtype)
     controlnets = load_controls(

@@ -10,7 +10,8 @@ from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 
 from .errors import CheckpointError
 from .header import Header, read_header
-from .parts import Family, build_network, load_network, read_json
+from .parts import build_network, load_network
+from .recognise import Family, read_json
 from .registry import CheckpointEntry
 from .single_file import read_weights
 
@@ -87,7 +88,7 @@ def _own(entry: CheckpointEntry, kind: str) -> Path:
     if name is None:
         known = ", ".join(entry.controlnets) or "a ControlNet given by its path"
         raise CheckpointError(f"{entry.path}: the model has no ControlNet for {kind!r}; use {known}")
-    return entry.path / name
+    return entry.folder / name
 
 
 def _load_folder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> Any:

@@ -7,8 +7,8 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, SD3Transformer2DModel, UNet2DConditionModel
 from transformers import AutoTokenizer, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer, T5EncoderModel
 
-from .errors import CheckpointError
-from .parts import Family, Parts, load_from, load_network, read_json
+from .parts import Parts, load_from, load_network
+from .recognise import Family, folder_family
 from .scheduler import check_scheduler
 
 TINY_VAE_FOLDER = "vae_tiny"
@@ -25,33 +25,6 @@ _TEXT_PARTS: dict[Family, tuple[tuple[str, Any, Any], ...]] = {
 }
 """Ending of the sub-folders `tokenizer` and `text_encoder`, and their classes."""
 
-_WHICH = "use Stable Diffusion 1.5, 2.1, XL or 3"
-
-
-def folder_family(folder: Path) -> Family:
-    """The family of a model folder, from the configuration of its network.
-
-    Raises CheckpointError for models of other kinds, saying which would do.
-    """
-    if (folder / "transformer").is_dir():
-        kind = read_json(folder / "transformer" / "config.json").get("_class_name")
-        if kind != "SD3Transformer2DModel":
-            raise CheckpointError(f"{folder}: a {kind} is of no family known here; {_WHICH}")
-        return "sd3"
-    config = read_json(folder / "unet" / "config.json")
-    if config.get("_class_name") != "UNet2DConditionModel":
-        raise CheckpointError(f"{folder}: a {config.get('_class_name')} is of no family known here; {_WHICH}")
-    if config.get("in_channels", 4) != config.get("out_channels", 4):
-        raise CheckpointError(f"{folder}: a model for inpainting or editing; use the base model of the same family")
-    extra = config.get("addition_embed_type")
-    if extra == "text_time":
-        if not (folder / "text_encoder").is_dir():
-            raise CheckpointError(f"{folder}: a refiner, which only finishes pictures; use the base model")
-        return "sdxl"
-    if extra is not None or config.get("class_embed_type") or config.get("encoder_hid_dim_type"):
-        raise CheckpointError(f"{folder}: its U-Net is of no family known here; {_WHICH}")
-    return "sd2" if config.get("use_linear_projection") else "sd15"
-
 
 def load_folder(folder: Path, *, tiny_vae: bool, device: torch.device, dtype: torch.dtype) -> Parts:
     """All parts of a model folder; the tiny VAE only where it is asked for and there.
@@ -64,7 +37,6 @@ def load_folder(folder: Path, *, tiny_vae: bool, device: torch.device, dtype: to
     if family == "sd3" and not (folder / "text_encoder_3").is_dir():
         # Stable Diffusion 3 is made to work without its largest text encoder.
         text = text[:2]
-    tiny = folder / TINY_VAE_FOLDER
     network, network_class = (
         ("transformer", SD3Transformer2DModel) if family == "sd3" else ("unet", UNet2DConditionModel)
     )
@@ -75,9 +47,15 @@ def load_folder(folder: Path, *, tiny_vae: bool, device: torch.device, dtype: to
             load_network(folder / f"text_encoder{end}", kind, device=device, dtype=dtype) for end, _, kind in text
         ),
         vae=load_network(folder / "vae", AutoencoderKL, device=device, dtype=torch.float32),
-        tiny_vae=load_network(tiny, AutoencoderTiny, device=device, dtype=torch.float32)
-        if tiny_vae and tiny.is_dir()
-        else None,
+        tiny_vae=load_tiny_vae(folder, device=device) if tiny_vae else None,
         network=load_network(folder / network, network_class, device=device, dtype=dtype),
         scheduler_config=scheduler,
     )
+
+
+def load_tiny_vae(folder: Path, *, device: torch.device) -> AutoencoderTiny | None:
+    """The tiny VAE in a folder; None where it has none. Raises CheckpointError where it is damaged."""
+    tiny = folder / TINY_VAE_FOLDER
+    if not tiny.is_dir():
+        return None
+    return load_network(tiny, AutoencoderTiny, device=device, dtype=torch.float32)

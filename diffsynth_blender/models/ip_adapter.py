@@ -9,7 +9,8 @@ from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
 from .errors import CheckpointError
 from .header import Header, read_header, refuse_pickles
-from .parts import Family, load_network, one_line, ready
+from .parts import load_network, ready
+from .recognise import Family, one_line
 
 IMAGE_ENCODER = "image_encoder"
 

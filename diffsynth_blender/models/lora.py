@@ -16,7 +16,7 @@ from safetensors import safe_open
 from .errors import CheckpointError
 from .header import Header, read_header
 from .lora_names import flat, layer_table
-from .parts import Family
+from .recognise import Family
 
 _ENDINGS = {
     ".lora_down.weight": "down",

@@ -1,11 +1,9 @@
 """One part of a model: from its folder, or from weights and a configuration; no weight is missing or left over."""
 
-import json
-import textwrap
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import init_empty_weights
@@ -16,13 +14,11 @@ from transformers.utils import logging as transformers_logging
 
 from . import offline as offline
 from .errors import CheckpointError
+from .recognise import Family, one_line
 
 # The libraries' own progress bars would run through the worker's log, which people read when a job fails.
 diffusers_logging.disable_progress_bar()
 transformers_logging.disable_progress_bar()
-
-Family = Literal["sd15", "sd2", "sdxl", "sd3"]
-"""Stable Diffusion 1.x, 2.x, XL and 3."""
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
@@ -43,29 +39,6 @@ class Parts:
     """UNet2DConditionModel, or SD3Transformer2DModel for sd3; LoRAs are worked into it and into the text encoders."""
     scheduler_config: dict[str, Any]
     """As in scheduler_config.json."""
-
-
-def one_line(error: Exception) -> str:
-    """The first line of what a library says, for a message of one line."""
-    lines = str(error).strip().splitlines()
-    return textwrap.shorten(lines[0], 200, placeholder=" ...") if lines else type(error).__name__
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises CheckpointError where it is missing or damaged."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: this file of the model is missing; copy the whole model folder again"
-        ) from error
-    except ValueError as error:
-        raise CheckpointError(
-            f"{path}: not valid JSON ({one_line(error)}); copy the whole model folder again"
-        ) from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: holds no JSON object; copy the whole model folder again")
-    return value
 
 
 def load_from(folder: Path, load: Callable[..., Any], **options: Any) -> Any:

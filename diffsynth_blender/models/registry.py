@@ -1,6 +1,6 @@
 """The checkpoints this product knows by name. A literal table; everything else is given by its path."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,17 +17,22 @@ CONTROLNET_FOLDER = "controlnet_"
 
 @dataclass(frozen=True)
 class CheckpointEntry:
-    """A checkpoint: a folder in the diffusers layout, with ControlNets in folders beside the U-Net, or one file."""
+    """A checkpoint: a folder in the diffusers layout, or one file; its ControlNets lie in that folder or beside it."""
 
     path: Path
     controlnets: dict[str, str]
-    """Control kind → sub-folder; none for a single file."""
+    """Control kind → name of a folder, or beside a single file also of a .safetensors file, in `folder`."""
     normal_convention: NormalConvention
 
     @property
     def is_file(self) -> bool:
         """Whether everything is in one .safetensors file."""
         return self.path.suffix.lower() == ".safetensors"
+
+    @property
+    def folder(self) -> Path:
+        """Where what belongs to the model lies."""
+        return self.path.parent if self.is_file else self.path
 
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -74,13 +79,8 @@ def find_checkpoint(model: str) -> CheckpointEntry:
         if not path.is_absolute():
             known = ", ".join(CHECKPOINTS)
             raise CheckpointError(f"model {model!r} is not known; use one of: {known}, or an absolute path")
-        prefix = f"{CONTROLNET_FOLDER}*"
-        controlnets = {
-            folder.name.removeprefix(CONTROLNET_FOLDER): folder.name
-            for folder in sorted(path.glob(prefix))
-            if folder.is_dir()
-        }
-        entry = CheckpointEntry(path, controlnets, "bae")
+        entry = CheckpointEntry(path, {}, "bae")
+        entry = replace(entry, controlnets=_controlnets(entry))
     refuse_pickles(entry.path)
     if entry.is_file:
         if not entry.path.is_file():
@@ -91,3 +91,14 @@ def find_checkpoint(model: str) -> CheckpointEntry:
             "choose another folder, or a .safetensors file"
         )
     return entry
+
+
+def _controlnets(entry: CheckpointEntry) -> dict[str, str]:
+    """Folders of a model folder, and folders and files beside a single file, that are named as ControlNets."""
+    found = {}
+    for path in sorted(entry.folder.glob(f"{CONTROLNET_FOLDER}*")):
+        if path.is_dir():
+            found[path.name.removeprefix(CONTROLNET_FOLDER)] = path.name
+        elif entry.is_file and path.suffix.lower() == ".safetensors":
+            found[path.stem.removeprefix(CONTROLNET_FOLDER)] = path.name
+    return found

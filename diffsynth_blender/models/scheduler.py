@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError
-from .parts import Family, read_json
+from .recognise import Family, read_json
 
 _PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 

@@ -19,16 +19,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from .errors import CheckpointError
 from .header import Header, read_header
-from .parts import Family, Parts, build_network, read_json
+from .parts import Parts, build_network
+from .recognise import UNET_PREFIX, VAE_PREFIX, Family, file_family, read_json
 from .scheduler import check_scheduler
 from .text_weights import Weights, clip_weights, open_clip_weights
 from .tokenizer import clip_tokenizer
 
 CONFIGS = Path(__file__).with_name("configs")
 """One folder a family, in the diffusers layout, without weights."""
-
-UNET_PREFIX = "model.diffusion_model."
-VAE_PREFIX = "first_stage_model."
 
 
 @dataclass(frozen=True)
@@ -49,47 +47,6 @@ _TEXT_ENCODERS: dict[Family, tuple[_TextEncoder, ...]] = {
         _TextEncoder("text_encoder_2", "conditioner.embedders.1.model.", CLIPTextModelWithProjection, True),
     ),
 }
-
-_NOT_MODELS = (
-    ("lora_", "a LoRA; add it to a model"),
-    ("unet.down_blocks.", "a LoRA; add it to a model"),
-    ("control_model.", "a ControlNet; give it as the model of a control"),
-    ("controlnet_cond_embedding.", "a ControlNet; give it as the model of a control"),
-    ("ip_adapter.", "an IP-Adapter; give its folder as the IP-Adapter of a reference picture"),
-    ("down_blocks.", "only a U-Net; use the whole model, or its folder in the diffusers layout"),
-    (f"{UNET_PREFIX}joint_blocks.", "Stable Diffusion 3, which is read from a folder in the diffusers layout only"),
-    ("joint_blocks.", "Stable Diffusion 3, which is read from a folder in the diffusers layout only"),
-    (
-        f"{UNET_PREFIX}double_blocks.",
-        "of the Flux family, which is not known here; use Stable Diffusion 1.5, 2.1 or XL",
-    ),
-    ("double_blocks.", "of the Flux family, which is not known here; use Stable Diffusion 1.5, 2.1 or XL"),
-)
-"""What files that are no model of ours begin their names with, and what they are."""
-
-
-def file_family(header: Header) -> Family:
-    """The family of a single file, from the names and shapes of its weights.
-
-    Raises CheckpointError for whatever is no text-to-image model of a known family, saying what it is.
-    """
-    for prefix, what in _NOT_MODELS:
-        if header.has(prefix):
-            raise CheckpointError(f"{header.path}: this is {what}")
-    first = header.shapes.get(f"{UNET_PREFIX}input_blocks.0.0.weight")
-    if first is None:
-        raise CheckpointError(f"{header.path}: holds no U-Net in the original layout; use the whole model")
-    if first[1] != header.shapes.get(f"{UNET_PREFIX}out.2.weight", (4,))[0]:
-        raise CheckpointError(
-            f"{header.path}: a model for inpainting or editing; use the base model of the same family"
-        )
-    if header.has(f"{UNET_PREFIX}label_emb."):
-        if header.has("conditioner.embedders.0.model."):
-            raise CheckpointError(f"{header.path}: a refiner, which only finishes pictures; use the base model")
-        return "sdxl"
-    # 1.x projects into its transformers by 1x1 convolutions, 2.x by matrices.
-    projections = [shape for name, shape in header.shapes.items() if name.endswith(".proj_in.weight")]
-    return "sd2" if projections and len(projections[0]) == 2 else "sd15"
 
 
 def load_single_file(path: Path, *, configs: Path, device: torch.device, dtype: torch.dtype) -> Parts:

@@ -15,6 +15,7 @@ from .. import __version__
 from ..protocol import DEVICES
 from ..protocol.deflicker import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES
 from ..protocol.messages import DeflickerFrames
+from .model_commands import add_model_commands, run_models
 
 
 def main() -> int:
@@ -46,6 +47,8 @@ def main() -> int:
 
         events_out = stdout if arguments.json else None
         return redo(arguments.job, frames=arguments.frames, changes=arguments.changes, events_out=events_out)
+    if arguments.command == "models":
+        return run_models(arguments, stdout)
     from .server import end_with_parent, serve
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the host's terminal is the host's; it tells us what to do
@@ -97,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting that differs from those of the frames; may be given several times",
     )
     _add_deflicker(commands)
+    add_model_commands(commands)
     commands.add_parser("check", help="test this installation")
     return parser
 

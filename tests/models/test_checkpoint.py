@@ -11,7 +11,7 @@ from diffusers import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 
 from diffsynth_blender.models.checkpoint import CheckpointError, CheckpointRequest, load_checkpoint
-from diffsynth_blender.models.folder import folder_family
+from diffsynth_blender.models.recognise import folder_family
 from diffsynth_blender.models.registry import CHECKPOINTS, find_checkpoint
 from tests.tiny_model import make_tiny_model, save_tiny_model
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from diffsynth_blender.models.checkpoint import CheckpointError, CheckpointRequest, load_checkpoint
 from diffsynth_blender.models.controlnets import UNION_MODES
-from diffsynth_blender.models.parts import read_json
+from diffsynth_blender.models.recognise import read_json
 from diffsynth_blender.models.single_file import CONFIGS
 from tests.models import original_layout as original
 from tests.tiny_model import make_tiny_model, make_union, save_tiny_model

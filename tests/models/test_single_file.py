@@ -12,8 +12,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from diffsynth_blender.models.checkpoint import CheckpointError, CheckpointRequest, load_checkpoint
 from diffsynth_blender.models.header import Header, read_header
-from diffsynth_blender.models.parts import read_json
-from diffsynth_blender.models.single_file import CONFIGS, file_family
+from diffsynth_blender.models.recognise import file_family, read_json
+from diffsynth_blender.models.single_file import CONFIGS
 from diffsynth_blender.models.text_weights import clip_weights, open_clip_weights
 from tests.models import original_layout as original
 from tests.models.tiny_files import FAMILIES, TinyFile, save_tiny_file
