@@ -8,8 +8,8 @@ from bpy.app.handlers import persistent
 from ..client import DetachedWorker
 from . import history, pump
 from .job_record import JobRecord
+from .job_session import Session
 from .job_work import JobWork
-from .work import Session
 
 
 class Attachment(JobWork):

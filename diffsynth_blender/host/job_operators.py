@@ -1,4 +1,4 @@
-"""What the buttons of the queue and the history do."""
+"""What the buttons of the history do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import bpy
 
 from ..protocol import JOB_FILE, BadJobError, DiffSynthError
-from . import history, job_failure, job_queue, properties, pump
+from . import history, job_failure, properties, pump
 from .capture_checks import CaptureError
-from .job_choice import chosen_job, why_not_ready
+from .job_choice import why_not_ready
 from .job_record import JobRecord, new_record
 from .stylisation import begin
 
@@ -32,77 +32,6 @@ class _OfActiveJob:
     def why_not(cls, record: JobRecord) -> str:
         """Why the marked job is not one for this button, or ""."""
         return ""
-
-
-class DIFFSYNTH_OT_queue_add(bpy.types.Operator):
-    """Have the shot stylised later."""
-
-    bl_idname = "diffsynth.queue_add"
-    bl_label = "Add to Queue"
-    bl_description = (
-        "Have the shot stylised with the settings of this moment, in a job folder of its own, once those before it in "
-        "the queue are done. The scene is rendered as it is then"
-    )
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """As for the shot, even while something runs."""
-        reason = why_not_ready(context.scene)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        scene = context.scene
-        try:
-            history.put(scene, chosen_job(scene, own_folder=True))
-        except (CaptureError, DiffSynthError) as error:
-            job_failure.tell(self, scene, error)
-            return {"CANCELLED"}
-        if pump.is_running():
-            job_queue.turn_on()  # it follows what runs
-        return {"FINISHED"}
-
-
-class DIFFSYNTH_OT_queue_start(bpy.types.Operator):
-    """Begin with the queue."""
-
-    bl_idname = "diffsynth.queue_start"
-    bl_label = "Start Queue"
-    bl_description = "Stylise the jobs that wait, in all scenes of the file, one after the other"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where a job waits for it."""
-        reason = "The queue is started" if job_queue.is_on() else "" if job_queue.waiting() else "No job waits"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        job_queue.turn_on()
-        return {"FINISHED"}
-
-
-class DIFFSYNTH_OT_queue_stop(bpy.types.Operator):
-    """Start no more jobs."""
-
-    bl_idname = "diffsynth.queue_stop"
-    bl_label = "Stop Queue"
-    bl_description = "Start no more of the jobs that wait; what runs goes on"
-    bl_options = {"REGISTER"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only while the queue is started."""
-        cls.poll_message_set("The queue is not started")
-        return job_queue.is_on()
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        job_queue.turn_off()
-        return {"FINISHED"}
 
 
 class DIFFSYNTH_OT_run_again(_OfActiveJob, bpy.types.Operator):
@@ -210,9 +139,6 @@ def _redo_folder(scene: bpy.types.Scene) -> Path:
 
 
 CLASSES = (
-    DIFFSYNTH_OT_queue_add,
-    DIFFSYNTH_OT_queue_start,
-    DIFFSYNTH_OT_queue_stop,
     DIFFSYNTH_OT_run_again,
     DIFFSYNTH_OT_redo,
     DIFFSYNTH_OT_forget_job,

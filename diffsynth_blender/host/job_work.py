@@ -15,10 +15,11 @@ from ..protocol.traces import events_path, latest_path
 from . import history
 from .job_preparations import Preparation
 from .job_record import JobRecord
+from .job_session import Session
 from .preferences import worker_python
 from .result_place import place_result
 from .scene_state import find_block
-from .work import Session, Work
+from .work import Work
 from .worker_job import PACKAGE_ROOT
 
 

@@ -9,9 +9,6 @@ from .job_icon import icon_of
 from .job_operators import (
     DIFFSYNTH_OT_forget_job,
     DIFFSYNTH_OT_open_job_folder,
-    DIFFSYNTH_OT_queue_add,
-    DIFFSYNTH_OT_queue_start,
-    DIFFSYNTH_OT_queue_stop,
     DIFFSYNTH_OT_redo,
     DIFFSYNTH_OT_run_again,
 )
@@ -20,13 +17,14 @@ from .job_work import JobWork
 from .operators import (
     DIFFSYNTH_OT_cancel,
     DIFFSYNTH_OT_pause,
-    DIFFSYNTH_OT_preview,
     DIFFSYNTH_OT_resume,
     DIFFSYNTH_OT_stylise,
     resumable,
 )
 from .panel_text import draw_text
 from .preview import Preview
+from .preview_operator import DIFFSYNTH_OT_preview
+from .queue_operators import DIFFSYNTH_OT_queue_add, DIFFSYNTH_OT_queue_start, DIFFSYNTH_OT_queue_stop
 from .remedies import remedies_of
 from .result_find import scene_with_result
 from .result_operators import DIFFSYNTH_OT_show_result

@@ -16,11 +16,12 @@ from ..protocol.traces import PICTURES_FOLDER, latest_path
 from . import properties
 from .job_choice import chosen_frames
 from .job_folders import preview_folder, share_frames
+from .job_session import Session
 from .preview_pictures import load_pictures, show_pictures
 from .reuse import change_settings, find_captured
 from .scene_state import find_block
 from .source_work import source_preparations
-from .work import Session, Work
+from .work import Work
 from .worker_job import check_ready
 
 

@@ -13,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from ..protocol import DiffSynthError, Event, FrameDone, JobCancelled, JobDone, JobFailed, JobNote, JobProgress
 from ..protocol.errors import INTERNAL_KIND
@@ -21,25 +20,13 @@ from .capture_checks import CaptureError
 from .job_memory import FreedMemory
 from .job_preparations import Preparation, Preparations
 from .job_progress import STAGE_NAMES, Progress, worker_progress
+from .job_session import Session
 from .worker_job import POLL_SECONDS, new_session
 
 __all__ = ["CAPTURE_KIND", "STAGE_NAMES", "Preparation", "Progress", "Work"]
 
 CAPTURE_KIND = "capture"
 """What the worker's kinds of errors have none of: the shot could not be rendered."""
-
-
-class Session(Protocol):
-    """A worker at one job: `WorkerSession`, or `DetachedWorker` where it was started without this Blender."""
-
-    def poll(self) -> list[Event]:
-        """The events since the last call; never waits."""
-
-    def cancel(self, job_id: str) -> None:
-        """Ask it to stop at its next step."""
-
-    def close(self, grace: float = ...) -> None:
-        """End it."""
 
 
 class Work:
