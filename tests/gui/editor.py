@@ -73,13 +73,14 @@ class Editor:
         _, y = self.place(above)
         while y < top + height - MARGIN:
             y += HEADER // 2
-            if self.window.under_pointer(left + int(COLUMN * width), y):
-                continue
-            self.window.click(left + int(COLUMN * width), y)
+            x = left + int(COLUMN * width)
+            if self.window.under_pointer(x, y) or self.window.under_pointer(x, y, patience=0.4):
+                continue  # a button; asked twice, for a busy Blender answers late
+            self.window.click(x, y)
             time.sleep(0.4)
             if self._look(inside, COLUMN, y, y + OPENED) is not None:
                 return
-            self.window.click(left + int(COLUMN * width), y)
+            self.window.click(x, y)
             time.sleep(0.4)
         raise NotFoundError(f"no panel below {above!r} has {inside!r} in it")
 

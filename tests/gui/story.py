@@ -110,12 +110,19 @@ render, glare = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("Composi
 render.location, glare.location, output.location = (-300, 0), (50, 0), (350, 0)
 tree.links.new(render.outputs["Image"], glare.inputs["Image"])
 tree.links.new(glare.outputs[0], output.inputs[0])
+render.scene = scene
 window = bpy.context.window_manager.windows[0]
 window.scene = scene
-window.workspace = bpy.data.workspaces["Compositing"]
+window.workspace = bpy.data.workspaces["Layout"]
 """
     + _LINKS
 )
+_SHOW_NODES = """
+bpy.context.window_manager.windows[0].workspace = bpy.data.workspaces["Compositing"]
+"""
+_SHOW_LAYOUT = """
+bpy.context.window_manager.windows[0].workspace = bpy.data.workspaces["Layout"]
+"""
 
 
 class Story:
@@ -286,17 +293,19 @@ class Story:
         return not different, f"{len(self._before)} values, different: {different or 'none'}"
 
     def compositor(self) -> tuple[bool, str]:
-        """Use the result in the compositor."""
+        """Use the result in the compositor, and restore the render."""
         before = self.window.ask(_COMPOSITOR)
         time.sleep(2)
-        self.window.ask(_RENDER_TAB)
-        time.sleep(1)
         self.panel.open_panel("diffsynth.stylise(", "diffsynth.result.placement")
         self.panel.press("diffsynth.replace_compositor(")
         time.sleep(2)
         self._picture("result-panel")
-        self.window.screenshot(self.pictures / "compositor.png")
         links = self.window.ask(_LINKS)
+        self.window.ask(_SHOW_NODES)
+        time.sleep(3)
+        self.window.screenshot(self.pictures / "compositor.png")
+        self.window.ask(_SHOW_LAYOUT)
+        time.sleep(2)
         self.panel.press("diffsynth.restore_compositor(")
         time.sleep(1)
         after = self.window.ask(_LINKS)

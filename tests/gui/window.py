@@ -158,13 +158,13 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
                 return y + ROW // 2 if wanted in self.under_pointer(x, y + ROW // 2) else y
         return None
 
-    def under_pointer(self, x: int, y: int) -> str:
+    def under_pointer(self, x: int, y: int, *, patience: float = 0.03) -> str:
         """The Python command of the button at a place, or the path of the property; "" for neither."""
         self.move(x, y)
-        time.sleep(0.03)
+        time.sleep(patience)
         self.ask("bpy.context.window_manager.clipboard = ''")
         self._xdotool("key", "--delay", "0", "ctrl+shift+alt+c", "ctrl+c")
-        time.sleep(0.03)
+        time.sleep(patience)
         return str(self.ask("answer = bpy.context.window_manager.clipboard"))
 
     def column(self, x: int, top: int, bottom: int) -> Iterator[tuple[int, str]]:
