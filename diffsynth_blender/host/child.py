@@ -21,7 +21,7 @@ from pathlib import Path
 
 import bpy
 
-from ..protocol import Settings
+from ..protocol import JobCancelledError, Settings
 from .capture_checks import CaptureError
 from .capture_run import CaptureStatus
 from .reuse import change_settings
@@ -127,16 +127,17 @@ class ChildRender:
             return  # it has ended, or is asked to; the next tick tells
 
     def _finish(self) -> None:
-        if self._cancelled:  # even where it was just done: whoever cancels wants no worker started
+        # Even where it was just done: whoever cancels wants no worker started. A render may be cancelled there, too.
+        if self._cancelled or self._process.returncode == JobCancelledError.exit_code:
             self._end("cancelled")
         elif self._process.returncode == 0:
             self._end("done")
             self._rendered()
         else:
             self._end("failed")
-            lines = [line for line in self._lines if line.strip()]
+            lines = [line.strip() for line in self._lines if line.strip()] or ["no message"]
             told = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
-            reason = told[-1] if told else f"{lines[-1] if lines else 'no message'} (exit {self._process.returncode})"
+            reason = told[-1] if told else f"{lines[-1]} (exit {self._process.returncode})"
             raise CaptureError(reason.strip())
 
     def _rendered(self) -> None:
