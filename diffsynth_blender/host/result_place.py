@@ -38,7 +38,8 @@ def place_result(scene: bpy.types.Scene, job_dir: Path | str) -> str:
     """
     result = Result.of(job_dir)
     chosen = scene.diffsynth.result
-    shown, told = _renew(result), []
+    told: list[str] = []
+    shown = _renew(result, told)
     if chosen.placement == "REPLACE":
         shown += _replace_all(scene, result, told)
     if chosen.placement == "NEW" or (chosen.placement == "REPLACE" and not shown):
@@ -79,14 +80,19 @@ def warnings_of(strip: bpy.types.Strip) -> list[str]:
     return [text for text in found if text]
 
 
-def _renew(result: Result) -> list[bpy.types.Strip]:
-    """Have every strip of the file that shows the result show its frames as they are now."""
-    shown = strips_with(result)
-    for strip in shown:
+def _renew(result: Result, told: list[str]) -> list[bpy.types.Strip]:
+    """Have every strip of the file that shows the result show its frames as they are now; what cannot is told."""
+    shown = []
+    for strip in strips_with(result):
         original = find_original(strip)
         own = Content(tuple(result.held.values()), result.shot.frames[0])
-        set_content(strip, own if original is None else result.content(original))
+        try:
+            set_content(strip, own if original is None else result.content(original))
+        except BadJobError as error:
+            told.append(str(error))
+            continue
         _describe(strip, result)
+        shown.append(strip)
     return shown
 
 
@@ -100,7 +106,8 @@ def _replace_all(scene: bpy.types.Scene, result: Result, told: list[str]) -> lis
         try:
             shown.append(replace_with(original, result))
         except BadJobError as error:
-            told.append(str(error))
+            if str(error) not in told:
+                told.append(str(error))
     return shown
 
 

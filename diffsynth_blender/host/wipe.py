@@ -13,11 +13,11 @@ import bpy
 
 from ..protocol import BadJobError, load_job
 from .compat import new_effect
-from .result_metadata import JOB_KEY, SOURCE_KEY
+from .result_metadata import JOB_KEY, SOURCE_KEY, UPSCALE_KEY
 from .sequencer import every_strip, free_channel, siblings_of
 from .strip_content import Content
 from .strip_images import add_image_strip
-from .strip_look import copy_look
+from .strip_look import copy_look, forget_animation, shrink
 from .strip_replace import find_original, find_result
 
 WIPE_KEY = "diffsynth_wipe"  # custom property of the strips that are here for the comparison only
@@ -47,9 +47,9 @@ def remove_wipe(strip: bpy.types.Strip) -> None:
     if wipe is None:
         return
     source = wipe.input_2
-    siblings_of(wipe).remove(wipe)
-    if source.get(WIPE_KEY):
-        siblings_of(source).remove(source)
+    for made in (wipe, source) if source.get(WIPE_KEY) else (wipe,):
+        forget_animation(made)
+        siblings_of(made).remove(made)
 
 
 def find_wipe(strip: bpy.types.Strip) -> bpy.types.EffectStrip | None:
@@ -86,5 +86,7 @@ def _show_source(result: bpy.types.Strip, channel: int) -> bpy.types.ImageStrip:
     content = Content(paths, result.frame_start, result.frame_offset_start, result.frame_offset_end)
     source = add_image_strip(siblings_of(result), f"{result.name} Source", content, channel)
     copy_look(result, source, with_appearance=True)
+    if result.get(UPSCALE_KEY, 1) != 1:
+        shrink(source, 1 / result[UPSCALE_KEY])
     source[WIPE_KEY], source.mute = True, True
     return source

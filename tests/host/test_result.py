@@ -107,6 +107,18 @@ def test_what_cannot_be_replaced_gets_a_strip_of_its_own(shot, tmp_path):
     assert told.startswith("3 frames in the scene 'Shot Stylised'. No strip shows scene 'Shot'")
 
 
+def test_shorter_result_gets_a_strip_of_its_own(shot, tmp_path):
+    """A strip that was replaced keeps what it shows when a later job has fewer frames, and the sentence says why."""
+    shot.diffsynth.result.placement = "REPLACE"
+    make_job(tmp_path / "job")
+    place_result(shot, tmp_path / "job")
+    make_job(tmp_path / "job", frames=(5, 6))
+    told = place_result(shot, tmp_path / "job")
+    assert told.startswith("2 frames in the scene 'Shot Stylised'")
+    assert told.count("Strip 'Take' shows frames 5 to 7 of scene 'Shot', but 5 to 6 were stylised") == 1
+    assert strips_of(bpy.data.scenes["Edit"])["Take Stylised"].frame_final_duration == 3
+
+
 def test_frames_only(shot, tmp_path):
     """Nothing changes in the file."""
     shot.diffsynth.result.placement = "NONE"
@@ -180,6 +192,9 @@ def test_wipe(shot, tmp_path, kind):
         source = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
     bpy.context.window.scene = scene
     activate(scene, result)
+    result.driver_add("color_saturation").driver.expression = "1.0"
+    result.transform.keyframe_insert("offset_x", frame=6)
+    scene.frame_set(6)
     before = dump_sequencer(scene)
     assert bpy.ops.diffsynth.wipe() == {"FINISHED"}
     [wipe] = [shown for shown in strips_of(scene) if shown.type == "WIPE"]
