@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ STAGES = {"decoder": 0.25, "diffusion": 0.65, "export": 0.0, "tiny": 0.1}
 TOKENIZER = "tokenizer"
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stages asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("build/dataset"), help="scenes rendered by demo.dataset")
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--stage", default="all", choices=["all", *STAGES, "few"])
     parser.add_argument("--samples", type=int, default=SAMPLES, help="crops that the tiny autoencoder learns from")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     if arguments.blender:
         render_scenes(arguments.blender, arguments.data, arguments.scenes)
     store = SceneStore(arguments.data)
@@ -109,7 +110,10 @@ def latent_spread(store: SceneStore, training: Path) -> np.ndarray:
 
 def trained_vae(store: SceneStore, training: Path) -> AutoencoderKL:
     """The autoencoder with its encoder set and its decoder as far as it is trained."""
-    vae = make_vae()
+    # The encoder's branches are switched off, not set: their random weights should be the same every time.
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        vae = make_vae()
     spread = latent_spread(store, training)
     set_encoder(vae, spread)
     set_decoder(vae, spread)

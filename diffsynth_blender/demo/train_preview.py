@@ -93,7 +93,7 @@ def contact_sheet(
     return Image.fromarray(np.hstack([column.reshape(-1, *column.shape[2:]) for column in columns]))
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Parse the command line and write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("build/dataset"))
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--strengths", type=float, nargs="+", default=[1.0, 0.7])
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--guidance", type=float, default=3.0)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     torch.set_num_threads(1)
     request = CheckpointRequest(str(arguments.model.resolve()), (("depth", ""), ("normal", "")))
     checkpoint = load_checkpoint(request, device=torch.device("cpu"), dtype=torch.float32)
