@@ -9,6 +9,7 @@ import time
 
 import bpy
 
+from ..protocol import JobCancelledError
 from . import api, saved
 from .child import ChildCapture
 from .command_log import CommandLog
@@ -39,3 +40,5 @@ def _wait(capture: ChildCapture, log: CommandLog) -> None:
             shown = status.renders_done
             log.rendered(shown, status.render_count, status.frame)
         time.sleep(api.POLL_SECONDS)
+    if status.state != "done":
+        raise JobCancelledError("cancelled during the render; nothing was stylised")
