@@ -4,6 +4,7 @@ import bpy
 
 from ..protocol.looks import LOOKS
 from .list_operators import DIFFSYNTH_OT_lora_add, DIFFSYNTH_OT_lora_remove
+from .models_panel import draw_offer
 from .panel_text import draw_text
 from .shot_panel import ShotSubPanel
 
@@ -22,6 +23,7 @@ class DIFFSYNTH_PT_model(ShotSubPanel, bpy.types.Panel):
             layout.prop(chosen, "model_file")
         elif lacks := LOOKS[chosen.look.lower()].demo_lacks:
             draw_text(layout, context, f"With this look: {lacks}", "INFO")
+            draw_offer(layout, context)
 
 
 class DIFFSYNTH_UL_loras(bpy.types.UIList):

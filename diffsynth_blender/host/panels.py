@@ -4,6 +4,7 @@ import bpy
 
 from ..protocol.looks import LOOKS
 from .list_operators import DIFFSYNTH_OT_new_seed
+from .models_panel import draw_needs
 from .panel_frames import draw_regions
 from .panel_jobs import draw_job
 from .panel_text import draw_sentence
@@ -40,6 +41,7 @@ class DIFFSYNTH_PT_stylise(ShotPanel, bpy.types.Panel):
         own.prop(source, "frame_step", text="Step")
         layout.prop(chosen, "output_folder")
         layout.prop(chosen, "reuse_capture")
+        draw_needs(layout, context, chosen)
         draw_job(layout, context)
 
 

@@ -1,4 +1,4 @@
-"""What belongs to the machine and not to a shot: the worker's environment."""
+"""What belongs to the machine and not to a shot: the worker's environment, and the models."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,8 @@ from bpy.props import PointerProperty, StringProperty
 from ..environment.layout import Layout
 from ..protocol import DeviceMissingError
 from .addon_id import ADDON_ID
+from .models_panel import draw_models
+from .models_properties import DiffsynthModels
 from .setup_operators import chosen_setup
 from .setup_panel import draw_check, draw_run, draw_setup
 from .setup_properties import DiffsynthSetup, folder_of
@@ -31,6 +33,7 @@ class DiffsynthPreferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
     )
     setup: PointerProperty(name="Set-Up", description="How the worker's environment is made", type=DiffsynthSetup)
+    models: PointerProperty(name="Models", description="Where models come from and lie", type=DiffsynthModels)
 
     def draw(self, context: bpy.types.Context) -> None:
         """The environment, or the interpreter that takes its place, and whether it works."""
@@ -45,6 +48,7 @@ class DiffsynthPreferences(bpy.types.AddonPreferences):
         elif not self.worker_python:
             draw_setup(self.layout.column(), self.setup)
         draw_check(self.layout)
+        draw_models(self.layout.box().column(), self.models)
 
 
 def worker_python(chosen: Path | str | None = None) -> Path:

@@ -18,7 +18,7 @@ def chosen_setup() -> DiffsynthSetup | None:
     return addon.preferences.setup if addon and addon.preferences else None
 
 
-class _SetupOperator:
+class SetupOperator:
     """What starts something is refused while something runs."""
 
     @classmethod
@@ -30,7 +30,7 @@ class _SetupOperator:
         return True
 
 
-class DIFFSYNTH_OT_setup(_SetupOperator, bpy.types.Operator):
+class DIFFSYNTH_OT_setup(SetupOperator, bpy.types.Operator):
     """Plan and consent, then the installation."""
 
     bl_idname = "diffsynth.setup"
@@ -70,7 +70,7 @@ class DIFFSYNTH_OT_setup(_SetupOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFSYNTH_OT_setup_repair(_SetupOperator, bpy.types.Operator):
+class DIFFSYNTH_OT_setup_repair(SetupOperator, bpy.types.Operator):
     """Verify and mend."""
 
     bl_idname = "diffsynth.setup_repair"
@@ -95,7 +95,7 @@ class DIFFSYNTH_OT_setup_repair(_SetupOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFSYNTH_OT_setup_remove(_SetupOperator, bpy.types.Operator):
+class DIFFSYNTH_OT_setup_remove(SetupOperator, bpy.types.Operator):
     """Take everything away."""
 
     bl_idname = "diffsynth.setup_remove"

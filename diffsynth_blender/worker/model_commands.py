@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..protocol.errors import BadJobError, JobBusyError, JobCancelledError, ModelMissingError
-from ..protocol.known_models import KNOWN_MODELS, KnownModel
+from ..protocol.known_model import KnownModel
+from ..protocol.known_models import KNOWN_MODELS
 from ..protocol.lock import try_lock
 from .failure import describe_failure
 

@@ -85,9 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
         hub, url = self.hub, urlsplit(self.path)
         hub.proxied += bool(url.scheme)
         in_store = url.path.startswith("/store/")
-        if authorization := self.headers.get("Authorization"):
+        if self.headers.get("Authorization"):
             hub.tokens["store" if in_store else "hub"] += 1
-            assert authorization == f"Bearer {hub.token}" or not hub.token
         hub.requests.append((self.command, url.path, self.headers.get("Range", "")))
         if hub.busy and self.command == "GET":
             hub.busy -= 1

@@ -124,16 +124,25 @@ def picture(shelf: Shelf, model: Path, controlnet: Path, *loras: Path) -> torch.
         return parts.vae.decode(latents - noise)[0]
 
 
+def same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """The same picture but for rounding."""
+    return torch.allclose(one, other, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("places", [COMFY, A1111], ids=["comfyui", "a1111"])
 def test_the_folders_of_a_program_give_the_same_picture(shelf, tmp_path, places):
-    """Every kind of file is recognised by its header; the picture is that of the diffusers folders to the bit."""
+    """Every kind of file is recognised by its header; the picture is that of the diffusers folders.
+
+    Their weights are the same to the bit (test_single_file). Where in memory a file's weights lie decides which kernels
+    of the processor are used: 1.3e-6 of -1 to 1 was measured, and a step of 8 bits is 0.008.
+    """
     found = found_below(lay_out(shelf, tmp_path / "models", places))
     assert found.keys() == {"base", "controlnet", "lora", "vae"}
     expected = picture(shelf, shelf.tiny.folder, shelf.controlnet_folder)
-    assert torch.equal(picture(shelf, found["base"], found["controlnet"]), expected)
+    assert same(picture(shelf, found["base"], found["controlnet"]), expected)
     changed = picture(shelf, found["base"], found["controlnet"], found["lora"])
-    assert torch.equal(changed, picture(shelf, shelf.tiny.folder, shelf.controlnet_folder, shelf.lora))
-    assert not torch.equal(changed, expected)
+    assert same(changed, picture(shelf, shelf.tiny.folder, shelf.controlnet_folder, shelf.lora))
+    assert not same(changed, expected)
 
 
 def test_the_hubs_cache_gives_the_same_picture(shelf, tmp_path):
