@@ -107,9 +107,6 @@ def draw_progress(layout: bpy.types.UILayout) -> bool:
     if not pump.is_running():
         return False
     work = pump.current()
-    icon = icon_of(getattr(work, "latest_picture", None))
-    if icon:
-        layout.template_icon(icon_value=icon, scale=8.0)
     layout.progress(factor=work.progress.factor, text=work.progress.line)
     row = layout.row(align=True)
     hold = DIFFSYNTH_OT_pause if work.state == "running" else DIFFSYNTH_OT_resume
@@ -118,6 +115,9 @@ def draw_progress(layout: bpy.types.UILayout) -> bool:
     waiting = len(job_queue.waiting())
     if waiting:
         layout.label(text=f"{waiting} more in the queue", icon="TIME")
+    icon = icon_of(getattr(work, "latest_picture", None))
+    if icon:  # below the buttons, which stay where they are when the first picture comes
+        layout.template_icon(icon_value=icon, scale=8.0)
     return True
 
 
