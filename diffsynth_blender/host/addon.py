@@ -18,6 +18,7 @@ from . import (
     list_operators,
     models_operators,
     models_properties,
+    models_run,
     operators,
     panel_advanced,
     panel_controls,
@@ -106,6 +107,7 @@ def unregister() -> None:
     """Undo `register`, the last thing first; ends a running job."""
     atexit.unregister(unregister)
     render_hook.unregister()
+    models_run.unregister()
     setup_run.unregister()
     command.unregister()
     job_attach.unregister()

@@ -12,14 +12,13 @@ from ..environment.install import Step
 from ..protocol import DiffSynthError
 from ..protocol.known_models import FAMILY_LABELS, KNOWN_MODELS
 from ..protocol.looks import LOOKS
-from . import setup_run
 from .control_properties import LABELS
 from .models_needs import Needs, model_path, needs_of, needs_of_look
-from .models_properties import chosen_models, models_folder, preferred_family
+from .models_properties import models_folder, preferred_family
+from .models_run import model_worker, start
 from .models_use import use_fetched, use_found
 from .models_worker import ModelWorker
-from .preferences import worker_python
-from .setup_operators import SetupOperator, chosen_setup
+from .setup_operators import SetupOperator
 
 _OFFLINE = (
     "Blender is set to stay offline; switch on Preferences > System > Network > Allow Online Access, or import the "
@@ -47,7 +46,7 @@ class DIFFSYNTH_OT_model_download(SetupOperator, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         needs = self._needs(context.scene)
-        self._lines = _plan_lines(*self._wanted(needs, needs.family or preferred_family()))
+        self._lines = _plan_lines(*_wanted(self.names, needs, needs.family or preferred_family()))
         return context.window_manager.invoke_props_dialog(self, width=520)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -67,11 +66,12 @@ class DIFFSYNTH_OT_model_download(SetupOperator, bpy.types.Operator):
         if not bpy.app.online_access:
             self.report({"ERROR"}, _OFFLINE)
             return {"CANCELLED"}
-        model, wanted, fetched = model_path(scene.diffsynth), self._wanted, []
+        # The operator is gone when the thread reads what was asked for.
+        model, asked, fetched = model_path(scene.diffsynth), self.names, []
 
         def task(report, is_cancelled):
             family = needs.family or _family_of(worker, model, is_cancelled)
-            names, lacking = wanted(needs, family)
+            names, lacking = _wanted(asked, needs, family)
             if lacking and not names:
                 raise SetupError(_unknown(lacking, family))
             if not names:
@@ -79,13 +79,14 @@ class DIFFSYNTH_OT_model_download(SetupOperator, bpy.types.Operator):
             report(Step("Asking the hub", 0.0))
             fetched.extend(worker.download(names, report, is_cancelled))
             sizes = sum(Path(event["path"]).stat().st_size for event in fetched) / 1e9
-            text = f"{len(names)} models are there, {sizes:.1f} GB"
+            count = "1 model is" if len(names) == 1 else f"{len(names)} models are"
+            text = f"{count} there, {sizes:.1f} GB"
             weak = [event["path"] for event in fetched if event["verified"] == "size"]
             text += f"; {weak[0]} could be verified by its size alone" if weak else ""
             return f"{text}. {_unknown(lacking, family)}" if lacking else text
 
-        _start(task, lambda: use_fetched(bpy.data.scenes[name], fetched) if name in bpy.data.scenes else "")
         name = scene.name
+        start(task, lambda: use_fetched(bpy.data.scenes[name], fetched) if name in bpy.data.scenes else "")
         return {"FINISHED"}
 
     def _needs(self, scene: bpy.types.Scene) -> Needs:
@@ -94,12 +95,6 @@ class DIFFSYNTH_OT_model_download(SetupOperator, bpy.types.Operator):
             look = LOOKS[chosen.look.lower()].settings
             return needs_of_look(chosen, tuple(control.kind for control in look.controls), preferred_family())
         return needs_of(chosen)
-
-    def _wanted(self, needs: Needs, family: str) -> tuple[list[str], list[str]]:
-        """Names of known models, and kinds of control for which there is none."""
-        if self.names:
-            return [name.strip() for name in self.names.split(",") if name.strip()], []
-        return needs.names(family)
 
 
 class DIFFSYNTH_OT_model_import(SetupOperator, bpy.types.Operator):
@@ -144,7 +139,7 @@ class DIFFSYNTH_OT_model_import(SetupOperator, bpy.types.Operator):
             known = f" It is {one['label']}." if one["label"] else ""
             return f"{one['path']}: SHA-256 {one['sha256']}.{known} {one['remark']}".strip()
 
-        _start(task, lambda: use_found(bpy.data.scenes[name], found[0]) if found and name in bpy.data.scenes else "")
+        start(task, lambda: use_found(bpy.data.scenes[name], found[0]) if found and name in bpy.data.scenes else "")
         return {"FINISHED"}
 
 
@@ -161,40 +156,10 @@ class DIFFSYNTH_FH_model(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "PROPERTIES"
 
 
-def model_worker() -> ModelWorker:
-    """The worker as the preferences describe it. Raises DeviceMissingError where there is none."""
-    chosen, setup = chosen_models(), chosen_setup()
-    return ModelWorker(
-        worker_python(),
-        models_folder(),
-        chosen.endpoint if chosen else "",
-        chosen.token if chosen else "",
-        setup.proxy if setup else "",
-    )
-
-
-def _start(task, then) -> None:
-    """Run a task in its thread, and `then`, which may change the file, in Blender's own."""
-    setup_run.start(task)
-    run = setup_run.current()
-
-    def finish() -> float | None:
-        if run.is_running:
-            return setup_run.TICK_SECONDS
-        if not run.is_error and (done := then()):
-            run.message = f"{run.message}. {done}"
-            bpy.ops.ed.undo_push(message="Use Model")
-        _redraw()
-        return None
-
-    bpy.app.timers.register(finish, persistent=True)
-
-
-def _redraw() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in {"PROPERTIES", "PREFERENCES"}:
-                area.tag_redraw()
+def _wanted(asked: str, needs: Needs, family: str) -> tuple[list[str], list[str]]:
+    """Names of known models, and kinds of control for which there is none."""
+    names = [name.strip() for name in asked.split(",") if name.strip()]
+    return (names, []) if names else needs.names(family)
 
 
 def _family_of(worker: ModelWorker, model: Path | None, is_cancelled) -> str:

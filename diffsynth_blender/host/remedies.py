@@ -30,6 +30,7 @@ OPEN_LOG = Remedy("Open Log", "diffsynth.open_log", icon="TEXT")
 COPY_REPORT = Remedy("Copy Report", "diffsynth.copy_report", icon="COPYDOWN")
 RESUME = Remedy("Try Again", "diffsynth.resume", icon="FILE_REFRESH")
 PREFERENCES = Remedy("Open Preferences", "diffsynth.open_preferences", icon="PREFERENCES")
+FETCH = Remedy("Fetch What Is Missing", "diffsynth.model_download", icon="IMPORT")
 FIT_RANGE = Remedy("Fit Frame Range", "diffsynth.fit_range", icon="PREVIEW_RANGE")
 FIT_RANGE = Remedy("Fit Frame Range", "diffsynth.fit_range", icon="PREVIEW_RANGE")
 PASSES = Remedy("Enable Passes", "diffsynth.enable_passes", icon="RENDERLAYERS")
@@ -70,7 +71,7 @@ _BY_WORDS: tuple[tuple[str, str, tuple[Remedy, ...]], ...] = (
 )
 _BY_KIND: dict[str, tuple[Remedy, ...]] = {
     "out_of_memory": (SMALLER, NARROWER, PROCESSOR),
-    "model_missing": (DEMO_MODEL,),
+    "model_missing": (FETCH, DEMO_MODEL),
     "device_missing": (AUTOMATIC, PREFERENCES),
     "package_missing": (PREFERENCES,),
     "worker_died": (RESUME, SMALLER, PREFERENCES),

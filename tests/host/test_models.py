@@ -8,7 +8,7 @@ import bpy
 import pytest
 
 from diffsynth_blender.environment.errors import SetupCancelledError, SetupError
-from diffsynth_blender.host import addon, models_operators, models_properties, setup_run
+from diffsynth_blender.host import addon, models_operators, models_properties, models_run, setup_run
 from diffsynth_blender.host.models_needs import needs_of, needs_of_look
 from diffsynth_blender.host.models_use import use_fetched, use_found
 from diffsynth_blender.host.models_worker import ModelWorker
@@ -201,3 +201,41 @@ def test_the_plan_says_what_and_how_much(scene):
     lines = models_operators._plan_lines(names, lacking)
     assert "2.1 GB, licence CreativeML Open RAIL-M" in lines[0] and "about 3.7 GB" in lines[-1]
     assert needs.base
+
+
+@pytest.fixture
+def online(monkeypatch):
+    """A Blender that may use the network."""
+    system = bpy.context.preferences.system
+    system.use_online_access = True
+    yield
+    system.use_online_access = False
+
+
+def test_one_button_and_the_shot_lacks_nothing(scene, hub, monkeypatch, online, tmp_path):
+    """The ControlNet comes from the mirror that the environment names, for the family that the model's file tells."""
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    chosen = scene.diffsynth
+    chosen.model, chosen.look, chosen.model_file = "FILE", "RENDER", str(tmp_path / "own.safetensors")
+    Path(chosen.model_file).write_bytes(BASE)
+    assert needs_of(chosen).controls == ("depth",) and not needs_of(chosen).family
+    assert bpy.ops.diffsynth.model_download() == {"FINISHED"}
+    assert not bpy.ops.diffsynth.setup.poll()
+    run = finished()
+    models_run.finish()
+    assert not run.is_error and "1 model is there" in run.message and "Now used: depth control" in run.message
+    assert chosen.controls.depth.model == str(
+        models_properties.models_folder() / "sd15" / "controlnet_depth.safetensors"
+    )
+    assert not needs_of(chosen).sentence
+
+
+def test_a_model_that_is_not_the_listed_one(scene, hub, monkeypatch, online):
+    """The hub's base model here is made up: refused by the hash in the table; nothing is in the folder, or chosen."""
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    scene.diffsynth.model, scene.diffsynth.look = "FILE", "RENDER"
+    assert bpy.ops.diffsynth.model_download() == {"FINISHED"}
+    run = finished()
+    models_run.finish()
+    assert run.is_error and "another file than the one that is listed" in run.message
+    assert scene.diffsynth.model_file == "" and not list(models_properties.models_folder().rglob("*.safetensors"))
