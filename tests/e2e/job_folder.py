@@ -1,5 +1,6 @@
 """A job folder as the host writes it, of a scene whose passes are known in closed form: no Blender needed."""
 
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -122,3 +123,9 @@ def write_job_folder(
         matrices = {file_id(id): tuple(map(tuple, pose.tolist())) for id, pose in scene.objects(frame).items()}
         save_objects(matrices, shot.objects_path(job_dir, frame))
     return job
+
+
+def pixels_hash(path: Path) -> str:
+    """What a picture shows, without the text of how it was made, which differs with the settings."""
+    with Image.open(path) as image:
+        return hashlib.sha256(np.asarray(image).tobytes()).hexdigest()

@@ -1,19 +1,16 @@
 """Ranges of a finished job that are restyled again, through the worker's command line."""
 
-import hashlib
 import json
 from dataclasses import replace
 
 import pytest
 
 from diffsynth_blender.protocol import load_job, save_job
-from tests.e2e.job_folder import write_job_folder
+from tests.e2e.job_folder import pixels_hash, write_job_folder
 
 
 def hashes(job_dir):
-    return {
-        int(path.stem): hashlib.sha256(path.read_bytes()).hexdigest() for path in (job_dir / "output").glob("*.png")
-    }
+    return {int(path.stem): pixels_hash(path) for path in (job_dir / "output").glob("*.png")}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import signal
@@ -9,12 +8,12 @@ import pytest
 from PIL import Image
 
 from diffsynth_blender.protocol import Control, load_job, save_job
-from tests.e2e.job_folder import write_job_folder
+from tests.e2e.job_folder import pixels_hash, write_job_folder
 from tests.reference.scene import Rectangle, Scene, lens, move, sky_waves, waves
 
 
 def hashes(folder):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.png"))}
+    return {path.name: pixels_hash(path) for path in sorted(folder.glob("*.png"))}
 
 
 def modified(folder):
