@@ -68,7 +68,7 @@ class ChildRender:
         self._lines: deque[str] = deque(maxlen=40)  # the last ones the process wrote
         self._folder = tempfile.TemporaryDirectory(prefix="diffsynth-")
         copy = str(Path(self._folder.name, "shot.blend"))
-        bpy.ops.wm.save_as_mainfile(filepath=copy, copy=True)
+        _save_copy(copy)
         self._process = subprocess.Popen(
             _command_line(copy, _CODE.format(root=str(PACKAGE_ROOT), arguments=arguments)),
             stdin=subprocess.PIPE,
@@ -184,6 +184,17 @@ class ChildStripRender(ChildRender):
         arguments = ["export-strip", "--scene", scene.name, "--strip", strip_name, "--output", str(folder)]
         arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step)]
         super().__init__(arguments, CaptureStatus("running", frames[0], 0, len(frames)))
+
+
+def _save_copy(path: str) -> None:
+    """Save the open file elsewhere, without the small picture of it: drawing that takes 0.44 of 0.46 s in a window."""
+    preferences = bpy.context.preferences
+    before = preferences.filepaths.file_preview_type, preferences.is_dirty
+    preferences.filepaths.file_preview_type = "NONE"
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=path, copy=True)
+    finally:
+        preferences.filepaths.file_preview_type, preferences.is_dirty = before
 
 
 def _command_line(file: str, code: str) -> list[str]:
