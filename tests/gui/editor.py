@@ -50,6 +50,9 @@ class Editor:
         if wanted in self._known and wanted in self.window.under_pointer(*self._known[wanted]):
             return self._known[wanted]
         found = self._look(wanted, column)
+        if found is None:  # a panel that has grown: a little farther down
+            self.scroll(NOTCHES // 2)
+            found = self._look(wanted, column)
         if found is None:
             self.to_top()
             for _ in range(20):

@@ -164,6 +164,8 @@ class Story:
         """Open the shot and find the panel."""
         self.window.ask(f"bpy.ops.wm.open_mainfile(filepath={str(self.shot)!r})")
         time.sleep(2)
+        self.window.ask(_SHOW_LAYOUT)
+        time.sleep(1)
         self.window.ask(_RENDER_TAB)
         time.sleep(1)
         left, top, _, height = self.panel.box()
@@ -205,7 +207,8 @@ class Story:
     def watch_render(self) -> tuple[bool, str]:
         """Watch the render, then the first denoising steps."""
         self._picture("progress-render")
-        self.window.wait_until(f"'Denoising 2/' in {_WORK}.progress.text", seconds=JOB_SECONDS)
+        denoises = f"'Denoising' in {_WORK}.progress.text or {_WORK}.state != 'running'"
+        self.window.wait_until(denoises, seconds=JOB_SECONDS, every=0.1)
         self._picture("progress")
         return True, str(self.window.ask(f"answer = {_WORK}.progress.text"))
 
