@@ -310,7 +310,7 @@ class Story:
         """Use the result in the compositor, and restore the render."""
         before = self.window.ask(_COMPOSITOR)
         time.sleep(2)
-        self.panel.open_panel("diffsynth.stylise(", "diffsynth.result.placement")
+        self.panel.open_panel("diffsynth.show_result(", "diffsynth.result.placement")
         self.panel.press("diffsynth.replace_compositor(")
         time.sleep(2)
         self._picture("result-panel")
