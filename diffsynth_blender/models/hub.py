@@ -10,20 +10,18 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
-from huggingface_hub import get_hf_file_metadata, hf_hub_url
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from .errors import DownloadError
 from .header import refuse_pickles
+from .hub_content import TIMEOUT, Content, Hub, HubFile, ask, check, is_sha256
 from .hub_patience import patiently
 
 PART = ".part"
-_TIMEOUT = 20.0  # [s] without a byte
 _CHUNK = 1 << 20  # [bytes]
 _SPARE = 1 << 27  # [bytes] that are left on the disk
 
@@ -31,47 +29,6 @@ Verified = Literal["listed", "hub", "size", "present"]
 """By what a file was verified: the hash it is listed with; a hash that the hub tells; its size alone; or not at all
 because it stood there already."""
 Report = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class HubFile:
-    """What is wanted."""
-
-    repository: str
-    name: str
-    revision: str | None = None
-    """Commit, tag or branch; None for the newest."""
-    size: int | None = None
-    """[bytes], where it is known."""
-    sha256: str | None = None
-    """Where it is known."""
-
-    @property
-    def label(self) -> str:
-        """For messages."""
-        return f"{self.repository}/{self.name}"
-
-
-@dataclass(frozen=True)
-class Hub:
-    """Where from."""
-
-    endpoint: str | None = None
-    """URL of a mirror; None for what HF_ENDPOINT says, else the public hub."""
-    token: str | None = None
-    """For repositories that ask for one; None for what HF_TOKEN or the hub's own log-in says."""
-    first_wait: float = 1.0
-    """[s] after a failure; each further wait in a row is twice as long."""
-
-
-@dataclass(frozen=True)
-class _Content:
-    """What the hub says a file is."""
-
-    url: str
-    headers: dict[str, str]
-    tag: str
-    size: int
 
 
 def fetch(file: HubFile, target: Path, hub: Hub, *, report: Report = lambda done, total: None) -> Verified:
@@ -91,8 +48,8 @@ def fetch(file: HubFile, target: Path, hub: Hub, *, report: Report = lambda done
     refuse_pickles(Path(file.name))
     if target.is_file() and file.size in (None, target.stat().st_size):
         return "present"
-    content = _ask(file, hub)
-    _check(file, content)
+    content = ask(file, hub)
+    check(file, content)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = _part(target, content.tag)
     _check_room(target, content.size - (part.stat().st_size if part.exists() else 0))
@@ -100,34 +57,6 @@ def fetch(file: HubFile, target: Path, hub: Hub, *, report: Report = lambda done
     verified = _verify(file, content, part)
     part.replace(target)
     return verified
-
-
-def _ask(file: HubFile, hub: Hub) -> _Content:
-    url = hf_hub_url(file.repository, file.name, revision=file.revision, endpoint=hub.endpoint)
-    # Tokens given here, else the hub's own ways; "identity", or sizes and ranges would be those of something packed.
-    headers = build_hf_headers(token=hub.token or None) | {"accept-encoding": "identity"}
-    metadata = patiently(
-        lambda: get_hf_file_metadata(url, token=hub.token or None, endpoint=hub.endpoint, timeout=_TIMEOUT),
-        file.label,
-        first_wait=hub.first_wait,
-    )
-    if metadata.etag is None or metadata.size is None:
-        raise DownloadError(
-            f"{file.label}: the server tells neither tag nor size; is {httpx2.URL(url).host} a model hub?"
-        )
-    return _Content(url, headers, metadata.etag, metadata.size)
-
-
-def _check(file: HubFile, content: _Content) -> None:
-    """Refuse what is not the listed file before a byte of it is fetched."""
-    is_other = file.size not in (None, content.size)
-    if file.sha256 is not None and _is_sha256(content.tag):
-        is_other |= content.tag != file.sha256
-    if is_other:
-        raise DownloadError(
-            f"{file.label}: the hub has another file than the one that is listed; use another mirror, or import the "
-            "file by its path"
-        )
 
 
 def _check_room(target: Path, size: int) -> None:
@@ -148,7 +77,7 @@ def _part(target: Path, tag: str) -> Path:
     return part
 
 
-def _load(file: HubFile, content: _Content, part: Path, hub: Hub, report: Report) -> None:
+def _load(file: HubFile, content: Content, part: Path, hub: Hub, report: Report) -> None:
     """Fill the part to the size the hub tells."""
     part.touch()
     if part.stat().st_size > content.size:
@@ -163,12 +92,12 @@ def _load(file: HubFile, content: _Content, part: Path, hub: Hub, report: Report
         )
 
 
-def _stream(file: HubFile, content: _Content, part: Path, report: Report) -> None:
+def _stream(file: HubFile, content: Content, part: Path, report: Report) -> None:
     """Append what is missing. Raises httpx2's or the hub's errors where the connection breaks."""
     done = part.stat().st_size
     headers = content.headers | ({"range": f"bytes={done}-"} if done else {})
     # The hub answers with a redirection to where the content lies; the session leaves the token behind then.
-    with get_session().stream("GET", content.url, headers=headers, timeout=_TIMEOUT) as response:
+    with get_session().stream("GET", content.url, headers=headers, timeout=TIMEOUT) as response:
         if response.status_code == 416:
             part.write_bytes(b"")  # the server knows no such range: from the start at the next attempt
             raise httpx2.RemoteProtocolError("the range was refused")
@@ -194,12 +123,12 @@ def _goes_on(response: Any, done: int) -> bool:
     return response.status_code == 206 and str(response.headers.get("content-range", "")).startswith(f"bytes {done}-")
 
 
-def _verify(file: HubFile, content: _Content, part: Path) -> Verified:
+def _verify(file: HubFile, content: Content, part: Path) -> Verified:
     """Compare with the best hash there is; a part that differs is removed."""
     verified: Verified = "hub"
     if file.sha256 is not None:
         verified, expected, found = "listed", file.sha256, _hash(part, hashlib.sha256())
-    elif _is_sha256(content.tag):
+    elif is_sha256(content.tag):
         expected, found = content.tag, _hash(part, hashlib.sha256())
     elif re.fullmatch(r"[0-9a-f]{40}", content.tag):
         # Small files lie in the hub's git, whose names of contents these are; not for security, as all of git's.
@@ -221,7 +150,3 @@ def _hash(path: Path, state: Any) -> str:
         while chunk := stream.read(_CHUNK):
             state.update(chunk)
     return str(state.hexdigest())
-
-
-def _is_sha256(tag: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{64}", tag) is not None

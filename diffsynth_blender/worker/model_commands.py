@@ -93,7 +93,8 @@ def _list(arguments: argparse.Namespace, tell: Tell) -> None:
 
 def _download(arguments: argparse.Namespace, tell: Tell) -> None:
     """Fetch what is wanted, a file at a time."""
-    from ..models.hub import Hub, HubFile, fetch
+    from ..models.hub import fetch
+    from ..models.hub_content import Hub, HubFile
 
     models = [_known(name) for name in dict.fromkeys(arguments.names)]
     folder = arguments.folder.absolute()

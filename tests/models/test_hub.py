@@ -8,7 +8,8 @@ import pytest
 from huggingface_hub.utils import close_session
 
 from diffsynth_blender.models.errors import CheckpointError, DownloadError
-from diffsynth_blender.models.hub import Hub, HubFile, fetch
+from diffsynth_blender.models.hub import fetch
+from diffsynth_blender.models.hub_content import Hub, HubFile
 from diffsynth_blender.models.hub_patience import ATTEMPTS
 from tests.models.hub_server import TestHub, serve_hub
 
