@@ -10,17 +10,19 @@ import hashlib
 import json
 import shutil
 import sys
+import threading
 import time
 from pathlib import Path
 
 import bpy
 
-from ..host import api, movie
-from ..host.capture import CaptureStatus
-from ..host.capture_checks import CaptureError
-from ..host.command import WorkerLog
-from ..host.show import open_with_sequencer
-from ..host.strip import find_edit_scene
+from ..host import api
+from ..host.capture.capture import CaptureStatus
+from ..host.capture.checks import CaptureError
+from ..host.command.log import CommandLog
+from ..host.result import movie
+from ..host.result.show import open_with_sequencer
+from ..host.result.strip import find_edit_scene
 from ..protocol import BadJobError, DiffSynthError, Settings
 from .scene import build_scene
 
@@ -58,7 +60,7 @@ def run_demo(output: Path, settings: Settings, worker_python: Path | None = None
     scene = build_scene()
     job_dir = output / "job"
     _capture(scene, job_dir, settings)
-    api.stylise(job_dir, worker_python=worker_python, on_event=WorkerLog().show)
+    api.stylise(job_dir, worker_python=worker_python, on_event=CommandLog(None, threading.Event()).event)
     api.insert_strip(scene, job_dir)
     edit_scene = find_edit_scene(scene)
     open_with_sequencer(edit_scene)

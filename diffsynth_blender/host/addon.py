@@ -4,48 +4,41 @@ import atexit
 
 import bpy
 
-from . import (
-    command,
-    compositor_operators,
-    deflicker_operators,
-    deflicker_properties,
-    job_attach,
-    job_icon,
-    job_operators,
-    job_properties,
-    job_queue,
-    job_remedies,
+from . import preferences
+from .command import command, render_hook
+from .deflicker import operators as deflicker_operators
+from .deflicker import properties as deflicker_properties
+from .jobs import attach as job_attach
+from .jobs import history_operators as job_operators
+from .jobs import icon as job_icon
+from .jobs import operators, preview_operator, pump, queue_operators
+from .jobs import panel as panel_jobs
+from .jobs import properties as job_properties
+from .jobs import queue as job_queue
+from .jobs import remedy_operators as job_remedies
+from .result import compositor_operators, sequencer_panel
+from .result import operators as result_operators
+from .result import panel as panel_result
+from .result import properties as result_properties
+from .setup import check as setup_check
+from .setup import models_operators, models_properties, models_run, models_scan
+from .setup import operators as setup_operators
+from .setup import properties as setup_properties
+from .setup import run as setup_run
+from .shot import (
     list_operators,
-    models_operators,
-    models_properties,
-    models_run,
-    operators,
     panel_advanced,
     panel_controls,
     panel_frames,
-    panel_jobs,
     panel_model,
-    panel_result,
-    panel_source,
     panel_steady,
     panels,
-    preferences,
     presets,
-    preview_operator,
     properties,
-    pump,
-    queue_operators,
-    render_hook,
-    result_operators,
-    result_properties,
-    sequencer_panel,
-    setup_check,
-    setup_operators,
-    setup_properties,
-    setup_run,
-    source_operators,
-    source_properties,
 )
+from .source import operators as source_operators
+from .source import panel as panel_source
+from .source import properties as source_properties
 
 CLASSES = (
     *source_properties.CLASSES,
@@ -59,6 +52,7 @@ CLASSES = (
     *models_properties.CLASSES,
     *preferences.CLASSES,
     *models_operators.CLASSES,
+    *models_scan.CLASSES,
     *operators.CLASSES,
     *preview_operator.CLASSES,
     *queue_operators.CLASSES,

@@ -5,7 +5,7 @@
     strip = api.insert_strip(scene, job_dir)
 
 These three are the whole way; `redo` and `deflicker` stand beside it. Each blocks until it is done; the interface does
-the same in steps (see `work.py`). docs/pipeline.md tells of them to those who write scripts.
+the same in steps (see `jobs/work.py`). docs/pipeline.md tells of them to those who write scripts.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import bpy
 
 from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, Event, JobCancelledError, JobDone, Settings, add_redo
 from . import saved
-from .capture import CaptureStatus
-from .reuse import change_settings, is_unchanged, record_origin
-from .source import Source, chosen_source
-from .source_work import capture_of, check_controls
-from .strip import insert_strip
-from .worker_job import POLL_SECONDS, check_ready, new_session, wait_for_job
+from .capture.capture import CaptureStatus
+from .capture.reuse import change_settings, is_unchanged, record_origin
+from .jobs.worker_job import POLL_SECONDS, check_ready, new_session, wait_for_job
+from .result.strip import insert_strip
+from .source.source import Source, chosen_source
+from .source.work import capture_of, check_controls
 
 __all__ = ["POLL_SECONDS", "capture", "check_ready", "deflicker", "insert_strip", "new_session", "redo", "stylise"]
 
@@ -46,12 +46,13 @@ def capture(
         scene: The artist's scene; afterwards it is as it was.
         job_dir: The job folder; by default the one that the artist chose for the scene.
         settings: How the shot will be stylised; by default as the artist chose.
-        source: Where the frames come from (see `source.py`); what the artist chose in the scene, by default.
+        source: Where the frames come from (see `source/source.py`); what the artist chose in the scene, by default.
         frame_start: First scene frame; by default as the artist chose, as for the next two.
         frame_end: Last scene frame.
         frame_step: Stylise every how many-th frame.
         overwrite: Replace a job that the folder already holds.
-        reuse: Render nothing if the folder holds this very shot already (see `reuse.py`), only change its settings.
+        reuse: Render nothing if the folder holds this very shot already (see `capture/reuse.py`), only change its
+            settings.
         on_status: Called after every render. An exception from it cancels the capture.
 
     Raises:

@@ -9,11 +9,12 @@ from bpy.props import PointerProperty, StringProperty
 from ..environment.layout import Layout
 from ..protocol import DeviceMissingError
 from .addon_id import ADDON_ID
-from .models_panel import draw_models
-from .models_properties import DiffsynthModels
-from .setup_operators import chosen_setup
-from .setup_panel import draw_check, draw_run, draw_setup
-from .setup_properties import DiffsynthSetup, folder_of
+from .setup.models_found import draw_found
+from .setup.models_panel import draw_models
+from .setup.models_properties import DiffsynthModels
+from .setup.operators import chosen_setup
+from .setup.panel import draw_check, draw_run, draw_setup
+from .setup.properties import DiffsynthSetup, folder_of
 
 PYTHON_VARIABLE = "DIFFSYNTH_WORKER_PYTHON"
 
@@ -48,7 +49,9 @@ class DiffsynthPreferences(bpy.types.AddonPreferences):
         elif not self.worker_python:
             draw_setup(self.layout.column(), self.setup)
         draw_check(self.layout)
-        draw_models(self.layout.box().column(), self.models)
+        column = self.layout.box().column()
+        draw_models(column, self.models)
+        draw_found(column, context)
 
 
 def worker_python(chosen: Path | str | None = None) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 
 from ..protocol import BadJobError, Settings
-from . import properties
+from .shot import properties
 
 
 def choices(scene: bpy.types.Scene) -> bpy.types.PropertyGroup | None:

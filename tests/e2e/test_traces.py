@@ -13,7 +13,7 @@ from PIL import Image
 
 from diffsynth_blender.client import DetachedWorker, is_detached, start_detached
 from diffsynth_blender.protocol import JobCancelled, JobDone, JobFailed, JobNote, JobProgress
-from diffsynth_blender.protocol.traces import PICTURES_FOLDER, latest_path, picture_path
+from diffsynth_blender.protocol.traces import PICTURES_FOLDER, latest_path
 from tests.e2e.conftest import ENVIRONMENT, ROOT
 from tests.e2e.job_folder import without_passes, write_job_folder
 
@@ -104,9 +104,8 @@ def test_a_detached_job_ends_by_itself_and_to_the_same_bits(run_worker, detach, 
     deadline = time.monotonic() + 120
     while steps < 2:
         assert time.monotonic() < deadline
-        steps = max(
-            [steps, *(event.step for event in follower.poll() if isinstance(event, JobProgress) and event.stage == "denoise")]
-        )
+        told = [event for event in follower.poll() if isinstance(event, JobProgress) and event.stage == "denoise"]
+        steps = max([steps, *(event.step for event in told)])
         time.sleep(0.002)
     os.kill(pid, signal.SIGKILL)
     while is_detached(broken):

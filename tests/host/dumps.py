@@ -7,7 +7,7 @@ import warnings
 import bpy
 
 from diffsynth_blender.host import compat
-from diffsynth_blender.host.sequencer import every_strip
+from diffsynth_blender.host.result.sequencer import every_strip
 
 NOTED = {"orig_width", "orig_height", "orig_fps"}
 """What Blender notes of a picture when it first reads it."""

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import bpy
 
-from diffsynth_blender.host import addon, pump
-from diffsynth_blender.host.stylisation import Continuation
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.jobs import pump
+from diffsynth_blender.host.jobs.stylisation import Continuation
 from tests.host.running import is_denoising, record_of, workers_of
 from tests.host.shots import make_shot
 

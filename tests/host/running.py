@@ -8,10 +8,11 @@ from pathlib import Path
 
 import bpy
 
-from diffsynth_blender.host import api, history, pump
-from diffsynth_blender.host.job_folders import share_frames
-from diffsynth_blender.host.job_record import JobRecord, new_record
-from diffsynth_blender.host.work import Work
+from diffsynth_blender.host import api
+from diffsynth_blender.host.jobs import history, pump
+from diffsynth_blender.host.jobs.folders import share_frames
+from diffsynth_blender.host.jobs.record import JobRecord, new_record
+from diffsynth_blender.host.jobs.work import Work
 from diffsynth_blender.protocol import Control, Deflicker, Journal, Settings, load_job
 from tests.host.shots import make_shot
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import bpy
 
-from diffsynth_blender.host.source_enable import turn_on
-from diffsynth_blender.host.strip import strips_of
+from diffsynth_blender.host.result.strip import strips_of
+from diffsynth_blender.host.source.enable import turn_on
 
 
 def use_exr(scene: bpy.types.Scene, *, depth: str = "32", interleave: bool = False) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from diffsynth_blender.host import compat, movie, strip
-from diffsynth_blender.host.sequencer import strips_of
-from diffsynth_blender.host.strip_content import Content, camera_content, shown_content
+from diffsynth_blender.host import compat
+from diffsynth_blender.host.result import movie, strip
+from diffsynth_blender.host.result.sequencer import strips_of
+from diffsynth_blender.host.result.strip_content import Content, camera_content, shown_content
 from tests.host.test_strip import HEIGHT, WIDTH, write_png
 
 

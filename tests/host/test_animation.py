@@ -3,7 +3,8 @@
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, animation, properties
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.shot import animation, properties
 from diffsynth_blender.protocol import Animation, change_settings
 from tests.host.shots import make_shot
 

@@ -4,7 +4,7 @@ import bpy
 import pytest
 
 from diffsynth_blender.host import addon, api
-from diffsynth_blender.host.strip import find_edit_scene
+from diffsynth_blender.host.result.strip import find_edit_scene
 from diffsynth_blender.protocol import (
     BadJobError,
     FrameDone,

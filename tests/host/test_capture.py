@@ -7,8 +7,8 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host.capture import Capture
-from diffsynth_blender.host.capture_checks import CaptureError
+from diffsynth_blender.host.capture.capture import Capture
+from diffsynth_blender.host.capture.checks import CaptureError
 from diffsynth_blender.protocol import Settings, load_job
 from tests.host import shots
 

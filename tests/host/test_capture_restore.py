@@ -7,8 +7,8 @@ from pathlib import Path
 import bpy
 import pytest
 
-from diffsynth_blender.host.capture import Capture
-from diffsynth_blender.host.capture_checks import CaptureError
+from diffsynth_blender.host.capture.capture import Capture
+from diffsynth_blender.host.capture.checks import CaptureError
 from tests.host import shots
 
 SKIPPED = {"rna_type", "bl_rna", "original", "depsgraph", "id_data"}

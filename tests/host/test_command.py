@@ -10,7 +10,9 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import addon, command, strip
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.command import command
+from diffsynth_blender.host.result import strip
 from diffsynth_blender.protocol import Reference, Region, Settings, load_job, output_path
 from diffsynth_blender.protocol.looks import apply_look
 from tests.host.shots import make_shot

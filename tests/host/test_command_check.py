@@ -6,7 +6,8 @@ import os
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, command
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.command import command
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker
 

@@ -11,8 +11,11 @@ from pathlib import Path
 import bpy
 import pytest
 
-from diffsynth_blender.host import api, command, command_log, strip
-from diffsynth_blender.host.command_arguments import parse
+from diffsynth_blender.host import api
+from diffsynth_blender.host.command import command
+from diffsynth_blender.host.command import log as command_log
+from diffsynth_blender.host.command.arguments import parse
+from diffsynth_blender.host.result import strip
 from diffsynth_blender.protocol import ERRORS, MESSAGES, output_path
 from diffsynth_blender.protocol.errors import INTERNAL_KIND
 from diffsynth_blender.protocol.messages import STAGES

@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 import pytest
 
-from diffsynth_blender.host import command
+from diffsynth_blender.host.command import command
 from diffsynth_blender.protocol import JOURNAL_FILE, Journal, output_path
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker

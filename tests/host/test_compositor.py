@@ -8,11 +8,12 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import addon, strip
+from diffsynth_blender.host import addon
 from diffsynth_blender.host.compat import compositor_tree
-from diffsynth_blender.host.compositor import rendered_picture, replace_render, restore_render
-from diffsynth_blender.host.result_metadata import describe_job
-from diffsynth_blender.host.result_place import place_result
+from diffsynth_blender.host.result import strip
+from diffsynth_blender.host.result.compositor import rendered_picture, replace_render, restore_render
+from diffsynth_blender.host.result.metadata import describe_job
+from diffsynth_blender.host.result.place import place_result
 from diffsynth_blender.protocol import BadJobError, output_path
 from tests.host.dumps import differences, dump_tree
 from tests.host.test_strip import HEIGHT, WIDTH, make_job, read_png, render_still

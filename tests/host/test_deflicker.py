@@ -13,9 +13,12 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import addon, api, command, compat, movie, pump, strip
-from diffsynth_blender.host.deflickering import Deflickering
-from diffsynth_blender.host.sequencer_panel import DIFFSYNTH_PT_deflicker
+from diffsynth_blender.host import addon, api, compat
+from diffsynth_blender.host.command import command
+from diffsynth_blender.host.deflicker.deflickering import Deflickering
+from diffsynth_blender.host.jobs import pump
+from diffsynth_blender.host.result import movie, strip
+from diffsynth_blender.host.result.sequencer_panel import DIFFSYNTH_PT_deflicker
 from diffsynth_blender.protocol import BadJobError, FrameDone, JobCancelledError, JobProgress, output_path
 from tests.host.shots import SETTINGS, make_shot
 from tests.host.test_strip import HEIGHT, WIDTH, read_png, render_still, write_png

@@ -9,7 +9,8 @@ import os
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import command, strip
+from diffsynth_blender.host.command import command
+from diffsynth_blender.host.result import strip
 from diffsynth_blender.protocol import output_path
 from tests.host.shots import make_shot
 from tests.host.test_strip import read_png, render_still

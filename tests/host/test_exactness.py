@@ -10,7 +10,7 @@ import pytest
 from mathutils import Matrix
 
 from diffsynth_blender.host import compat
-from diffsynth_blender.host.capture import Capture
+from diffsynth_blender.host.capture.capture import Capture
 from diffsynth_blender.protocol import Shot, load_job
 from tests.host import shots
 

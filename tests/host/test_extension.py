@@ -88,7 +88,7 @@ def test_package_holds_what_is_needed_and_nothing_else(package):
     assert [name for name in names if name.startswith("wheels/")] == [
         f"wheels/{UV_WHEELS['Linux', 'x86_64'].path.name}"
     ]
-    preset = "host/shipped/presets/diffsynth/Gold.py"
+    preset = "host/shot/shipped/presets/diffsynth/Gold.py"
     for needed in ("host/addon.py", "protocol/job.py", "client/session.py", "worker/__main__.py", preset):
         assert f"diffsynth_blender/{needed}" in names
     refused = ("__pycache__", "/.", "demo/train", "demo/dataset", ".pyc")

@@ -8,12 +8,15 @@ import bpy
 import pytest
 
 from diffsynth_blender.environment.errors import SetupCancelledError, SetupError
-from diffsynth_blender.host import addon, models_operators, models_properties, models_run, setup_run
-from diffsynth_blender.host.models_needs import needs_of, needs_of_look
-from diffsynth_blender.host.models_use import use_fetched, use_found
-from diffsynth_blender.host.models_worker import ModelWorker
-from diffsynth_blender.host.panels import DIFFSYNTH_PT_stylise
+from diffsynth_blender.host import addon
 from diffsynth_blender.host.preferences import worker_python
+from diffsynth_blender.host.setup import models_found, models_operators, models_properties, models_run
+from diffsynth_blender.host.setup import run as setup_run
+from diffsynth_blender.host.setup.models_found import draw_found
+from diffsynth_blender.host.setup.models_needs import needs_of, needs_of_look
+from diffsynth_blender.host.setup.models_use import use_fetched, use_found
+from diffsynth_blender.host.setup.models_worker import ModelWorker
+from diffsynth_blender.host.shot.panels import DIFFSYNTH_PT_stylise
 from diffsynth_blender.protocol.known_models import KNOWN_MODELS
 from tests.host.drawing import draw
 from tests.host.shots import make_shot
@@ -239,3 +242,38 @@ def test_a_model_that_is_not_the_listed_one(scene, hub, monkeypatch, online):
     models_run.finish()
     assert run.is_error and "another file than the one that is listed" in run.message
     assert scene.diffsynth.model_file == "" and not list(models_properties.models_folder().rglob("*.safetensors"))
+
+
+def test_another_programs_folder_is_looked_through_and_used(scene, tmp_path):
+    """Its model where it lies; what cannot be used is listed with the reason."""
+    shelf = tmp_path / "ComfyUI" / "models"
+    for place, content in (
+        ("checkpoints/dream.safetensors", BASE),
+        ("controlnet/sd15_depth.safetensors", NET),
+        ("loras/old.pt", b"x"),
+        ("loras/wrong.safetensors", BASE),
+    ):
+        (shelf / place).parent.mkdir(parents=True, exist_ok=True)
+        (shelf / place).write_bytes(content)
+    assert bpy.ops.diffsynth.model_scan(directory=str(shelf)) == {"FINISHED"}
+    assert "3 can be used, 1 cannot" in finished().message
+    remarks = [one["remark"] for one in models_found.found]
+    assert sum("can run any program" in text for text in remarks) == 1
+    assert sum("lies where a LoRA belongs" in text for text in remarks) == 1
+    for path in ("checkpoints/dream.safetensors", "controlnet/sd15_depth.safetensors"):
+        assert bpy.ops.diffsynth.model_use(path=str(shelf / path)) == {"FINISHED"}
+    chosen = scene.diffsynth
+    assert chosen.model_file == str(shelf / "checkpoints/dream.safetensors") and chosen.model == "FILE"
+    assert chosen.controls.depth.model == str(shelf / "controlnet/sd15_depth.safetensors")
+    drawn = str(draw(Listed))
+    assert "dream.safetensors: Model Stable Diffusion 1.5" in drawn and "old.pt: Unusable" in drawn
+
+
+class Listed(bpy.types.Panel):
+    """What was found, in a panel of its own."""
+
+    bl_label = "Found"
+
+    def draw(self, context) -> None:
+        """The list alone."""
+        draw_found(self.layout, context)

@@ -15,7 +15,7 @@ import pytest
 from mathutils import Vector
 from mathutils.bvhtree import BVHTree
 
-from diffsynth_blender.host.capture import Capture
+from diffsynth_blender.host.capture.capture import Capture
 from diffsynth_blender.protocol import Shot, load_job
 from tests.host import shots
 

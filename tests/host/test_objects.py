@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from mathutils import Matrix
 
-from diffsynth_blender.host.capture import Capture
-from diffsynth_blender.host.reuse import find_captured
+from diffsynth_blender.host.capture.capture import Capture
+from diffsynth_blender.host.capture.reuse import find_captured
 from diffsynth_blender.protocol import load_job, save_job
 from diffsynth_blender.protocol.cryptomatte import murmur3, object_id
 from diffsynth_blender.protocol.objects import load_objects

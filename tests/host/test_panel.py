@@ -6,11 +6,14 @@ import time
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, properties, pump, show, strip
-from diffsynth_blender.host.capture_checks import CaptureError
-from diffsynth_blender.host.child import ChildCapture
-from diffsynth_blender.host.stylisation import Stylisation
-from diffsynth_blender.host.work import STAGE_NAMES, Progress
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.capture.checks import CaptureError
+from diffsynth_blender.host.capture.child import ChildCapture
+from diffsynth_blender.host.jobs import pump
+from diffsynth_blender.host.jobs.stylisation import Stylisation
+from diffsynth_blender.host.jobs.work import STAGE_NAMES, Progress
+from diffsynth_blender.host.result import show, strip
+from diffsynth_blender.host.shot import properties
 from diffsynth_blender.protocol import STAGES, BadJobError, Settings, load_job, output_path
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker

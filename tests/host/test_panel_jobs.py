@@ -5,13 +5,15 @@ import time
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, api, history, job_failure, pump
-from diffsynth_blender.host.job_progress import Progress
-from diffsynth_blender.host.job_record import new_record
-from diffsynth_blender.host.panel_jobs import DIFFSYNTH_PT_jobs
-from diffsynth_blender.host.panels import DIFFSYNTH_PT_stylise
-from diffsynth_blender.host.properties import job_folder
-from diffsynth_blender.host.stylisation import begin
+from diffsynth_blender.host import addon, api
+from diffsynth_blender.host.jobs import failure as job_failure
+from diffsynth_blender.host.jobs import history, pump
+from diffsynth_blender.host.jobs.panel import DIFFSYNTH_PT_jobs
+from diffsynth_blender.host.jobs.progress import Progress
+from diffsynth_blender.host.jobs.record import new_record
+from diffsynth_blender.host.jobs.stylisation import begin
+from diffsynth_blender.host.shot.panels import DIFFSYNTH_PT_stylise
+from diffsynth_blender.host.shot.properties import job_folder
 from diffsynth_blender.protocol import Settings
 from tests.host.drawing import draw, drawn_properties
 from tests.host.running import take_shot

@@ -7,10 +7,11 @@ from dataclasses import fields, replace
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, properties
-from diffsynth_blender.host.control_properties import LABELS
-from diffsynth_blender.host.fill import fill_settings
+from diffsynth_blender.host import addon
 from diffsynth_blender.host.preferences import worker_python
+from diffsynth_blender.host.shot import properties
+from diffsynth_blender.host.shot.control_properties import LABELS
+from diffsynth_blender.host.shot.fill import fill_settings
 from diffsynth_blender.protocol import (
     CONTROL_KINDS,
     NOISE_KINDS,

@@ -5,8 +5,9 @@ from pathlib import Path
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, presets, properties
-from diffsynth_blender.host.fill import fill_settings
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.shot import presets, properties
+from diffsynth_blender.host.shot.fill import fill_settings
 from diffsynth_blender.protocol import Settings
 from diffsynth_blender.protocol.looks import LOOKS, apply_look
 from tests.host.shots import make_shot

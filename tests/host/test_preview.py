@@ -7,11 +7,13 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import addon, job_icon, pump
-from diffsynth_blender.host.job_memory import FreedMemory
-from diffsynth_blender.host.preview import Preview
-from diffsynth_blender.host.preview_pictures import show_pictures
-from diffsynth_blender.host.properties import job_folder
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.jobs import icon as job_icon
+from diffsynth_blender.host.jobs import pump
+from diffsynth_blender.host.jobs.memory import FreedMemory
+from diffsynth_blender.host.jobs.preview import Preview
+from diffsynth_blender.host.jobs.preview_pictures import show_pictures
+from diffsynth_blender.host.shot.properties import job_folder
 from diffsynth_blender.protocol import load_job, output_path
 from diffsynth_blender.protocol.traces import latest_path
 from tests.host.running import SETTINGS, capture_shot, run_to_end, run_until, take_shot, workers_of

@@ -5,11 +5,13 @@ import time
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, api, history, job_queue, pump
-from diffsynth_blender.host.job_folders import free_folder, preview_folder
-from diffsynth_blender.host.job_properties import STATES
-from diffsynth_blender.host.job_record import JobRecord, settings_of
-from diffsynth_blender.host.properties import job_folder
+from diffsynth_blender.host import addon, api
+from diffsynth_blender.host.jobs import history, pump
+from diffsynth_blender.host.jobs import queue as job_queue
+from diffsynth_blender.host.jobs.folders import free_folder, preview_folder
+from diffsynth_blender.host.jobs.properties import STATES
+from diffsynth_blender.host.jobs.record import JobRecord, settings_of
+from diffsynth_blender.host.shot.properties import job_folder
 from diffsynth_blender.protocol import Settings, load_job, output_path
 from tests.host.running import states, take_shot
 from tests.host.shots import make_shot

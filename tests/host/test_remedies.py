@@ -5,14 +5,17 @@ import re
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, compat, job_failure, job_remedies, properties
-from diffsynth_blender.host.capture_checks import CaptureError, check_scene
-from diffsynth_blender.host.job_mend import MENDINGS
-from diffsynth_blender.host.remedies import _BY_KIND, _BY_WORDS, COPY_REPORT, OPEN_LOG, remedies_of
-from diffsynth_blender.host.source import StripSource
-from diffsynth_blender.host.source_layers import LayerPasses, _lack
-from diffsynth_blender.host.source_work import check_controls
-from diffsynth_blender.host.work import CAPTURE_KIND
+from diffsynth_blender.host import addon, compat
+from diffsynth_blender.host.capture.checks import CaptureError, check_scene
+from diffsynth_blender.host.jobs import failure as job_failure
+from diffsynth_blender.host.jobs import remedy_operators as job_remedies
+from diffsynth_blender.host.jobs.mend import MENDINGS
+from diffsynth_blender.host.jobs.remedies import _BY_KIND, _BY_WORDS, COPY_REPORT, OPEN_LOG, remedies_of
+from diffsynth_blender.host.jobs.work import CAPTURE_KIND
+from diffsynth_blender.host.shot import properties
+from diffsynth_blender.host.source.layers import LayerPasses, _lack
+from diffsynth_blender.host.source.source import StripSource
+from diffsynth_blender.host.source.work import check_controls
 from diffsynth_blender.protocol import ERRORS, Attention, BadJobError, Job, Noise, Region, Settings, Shot
 from diffsynth_blender.worker.footage import refuse_what_needs_passes
 from tests.host.shots import make_shot
@@ -85,8 +88,8 @@ def test_a_display_that_is_not_srgb_is_mended(scene):
 
 def test_a_moving_orthographic_camera_is_offered_eevee(scene):
     """What Cycles gets wrong, the other engine does right; the sentence and the button say so alike."""
-    from diffsynth_blender.host.cameras import record_camera
-    from diffsynth_blender.host.capture_checks import check_camera_motion
+    from diffsynth_blender.host.capture.cameras import record_camera
+    from diffsynth_blender.host.capture.checks import check_camera_motion
 
     scene.camera.data.type = "ORTHO"
     records = []

@@ -5,7 +5,9 @@ import os
 import bpy
 import pytest
 
-from diffsynth_blender.host import addon, command, render_hook, strip
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.command import command, render_hook
+from diffsynth_blender.host.result import strip
 from diffsynth_blender.protocol import load_job
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker

@@ -10,11 +10,12 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import addon, compat, strip
-from diffsynth_blender.host.result_find import Result, scene_with_result
-from diffsynth_blender.host.result_place import place_result
-from diffsynth_blender.host.sequencer import every_strip, strips_of
-from diffsynth_blender.host.strip_replace import find_original
+from diffsynth_blender.host import addon, compat
+from diffsynth_blender.host.result import strip
+from diffsynth_blender.host.result.find import Result, scene_with_result
+from diffsynth_blender.host.result.place import place_result
+from diffsynth_blender.host.result.sequencer import every_strip, strips_of
+from diffsynth_blender.host.result.strip_replace import find_original
 from diffsynth_blender.protocol import load_job, output_path, save_job
 from tests.host.drawing import draw
 from tests.host.dumps import differences, dump_sequencer

@@ -12,12 +12,16 @@ import bpy
 import pytest
 
 from diffsynth_blender.client import DetachedWorker, is_detached
-from diffsynth_blender.host import addon, api, history, job_attach, job_failure, pump, strip
-from diffsynth_blender.host.child import ChildCapture
-from diffsynth_blender.host.job_attach import Attachment
-from diffsynth_blender.host.job_record import new_record
-from diffsynth_blender.host.operators import resumable
-from diffsynth_blender.host.stylisation import Continuation, Redo, begin, go_on
+from diffsynth_blender.host import addon, api
+from diffsynth_blender.host.capture.child import ChildCapture
+from diffsynth_blender.host.jobs import attach as job_attach
+from diffsynth_blender.host.jobs import failure as job_failure
+from diffsynth_blender.host.jobs import history, pump
+from diffsynth_blender.host.jobs.attach import Attachment
+from diffsynth_blender.host.jobs.operators import resumable
+from diffsynth_blender.host.jobs.record import new_record
+from diffsynth_blender.host.jobs.stylisation import Continuation, Redo, begin, go_on
+from diffsynth_blender.host.result import strip
 from diffsynth_blender.protocol import JobProgress, load_job, output_path
 from diffsynth_blender.protocol.traces import latest_path
 from tests.host.running import (

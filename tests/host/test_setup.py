@@ -9,10 +9,14 @@ import bpy
 import pytest
 
 from diffsynth_blender.environment.layout import Layout, Marker
-from diffsynth_blender.host import addon, command, command_setup, setup_report, setup_run
-from diffsynth_blender.host.command_arguments import SETUP_ACTIONS
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.command import command
+from diffsynth_blender.host.command import setup as command_setup
+from diffsynth_blender.host.command.arguments import SETUP_ACTIONS
 from diffsynth_blender.host.preferences import PYTHON_VARIABLE, worker_python
-from diffsynth_blender.host.setup_properties import plan_of
+from diffsynth_blender.host.setup import report as setup_report
+from diffsynth_blender.host.setup import run as setup_run
+from diffsynth_blender.host.setup.properties import plan_of
 from diffsynth_blender.protocol import DeviceMissingError
 
 WORKER = os.environ[PYTHON_VARIABLE]
@@ -22,7 +26,7 @@ WORKER = os.environ[PYTHON_VARIABLE]
 def folder(tmp_path, monkeypatch):
     """Where the environment would lie, with nothing else that could give the worker's Python."""
     monkeypatch.delenv(PYTHON_VARIABLE, raising=False)
-    monkeypatch.setattr("diffsynth_blender.host.setup_properties.user_folder", lambda: tmp_path)
+    monkeypatch.setattr("diffsynth_blender.host.setup.properties.user_folder", lambda: tmp_path)
     addon.register()
     yield tmp_path / "worker"
     addon.unregister()

@@ -7,11 +7,12 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import addon, api, command
-from diffsynth_blender.host.capture_checks import CaptureError
-from diffsynth_blender.host.reuse import find_captured
-from diffsynth_blender.host.source import chosen_source
-from diffsynth_blender.host.source_work import source_preparations
+from diffsynth_blender.host import addon, api
+from diffsynth_blender.host.capture.checks import CaptureError
+from diffsynth_blender.host.capture.reuse import find_captured
+from diffsynth_blender.host.command import command
+from diffsynth_blender.host.source.source import chosen_source
+from diffsynth_blender.host.source.work import source_preparations
 from diffsynth_blender.protocol import BadJobError, Settings, load_job
 from tests.host import shots, sources
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from diffsynth_blender.host import api
-from diffsynth_blender.host.capture_checks import CaptureError
-from diffsynth_blender.host.source import PassesSource
+from diffsynth_blender.host.capture.checks import CaptureError
+from diffsynth_blender.host.source.source import PassesSource
 from diffsynth_blender.protocol import load_job
 from tests.host import shots, sources
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from diffsynth_blender.host import api
-from diffsynth_blender.host.capture_checks import CaptureError
-from diffsynth_blender.host.source import StripSource
-from diffsynth_blender.host.strip import strips_of
+from diffsynth_blender.host.capture.checks import CaptureError
+from diffsynth_blender.host.result.strip import strips_of
+from diffsynth_blender.host.source.source import StripSource
 from diffsynth_blender.protocol import BadJobError, Deflicker, Settings, load_job
 from tests.host import shots, sources
 

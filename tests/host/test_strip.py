@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import movie, strip
+from diffsynth_blender.host.result import movie, strip
 from diffsynth_blender.protocol import BadJobError, Camera, Job, Settings, Shot, load_job, output_path, save_job
 
 WIDTH, HEIGHT = 32, 24

@@ -8,12 +8,13 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import compat, strip
-from diffsynth_blender.host.sequencer import free_channel, strips_of
-from diffsynth_blender.host.strip_content import HANDLE_LIMIT, camera_content, shown_content
-from diffsynth_blender.host.strip_look import APPEARANCE, BLENDING
-from diffsynth_blender.host.strip_render import render_strip
-from diffsynth_blender.host.strip_replace import find_original, find_result, replace_strip, restore_strip
+from diffsynth_blender.host import compat
+from diffsynth_blender.host.result import strip
+from diffsynth_blender.host.result.sequencer import free_channel, strips_of
+from diffsynth_blender.host.result.strip_content import HANDLE_LIMIT, camera_content, shown_content
+from diffsynth_blender.host.result.strip_look import APPEARANCE, BLENDING
+from diffsynth_blender.host.result.strip_render import render_strip
+from diffsynth_blender.host.result.strip_replace import find_original, find_result, replace_strip, restore_strip
 from diffsynth_blender.protocol import BadJobError
 from tests.host.dumps import differences, dump_sequencer
 from tests.host.strips import KINDS, add_image, add_meta, add_scene, adorn, content_of, in_sequencer, noise, pictures

@@ -11,11 +11,14 @@ import bpy
 import numpy as np
 import pytest
 
-from diffsynth_blender.host import addon, command, properties, strip
-from diffsynth_blender.host.capture_checks import CaptureError
-from diffsynth_blender.host.job_choice import chosen_job
-from diffsynth_blender.host.remedies import remedies_of
-from diffsynth_blender.host.stylisation import begin
+from diffsynth_blender.host import addon
+from diffsynth_blender.host.capture.checks import CaptureError
+from diffsynth_blender.host.command import command
+from diffsynth_blender.host.jobs.choice import chosen_job
+from diffsynth_blender.host.jobs.remedies import remedies_of
+from diffsynth_blender.host.jobs.stylisation import begin
+from diffsynth_blender.host.result import strip
+from diffsynth_blender.host.shot import properties
 from diffsynth_blender.protocol import BadJobError, load_job, output_path
 from tests.host import shots, sources
 from tests.host.stand_in_worker import use_stand_in_worker

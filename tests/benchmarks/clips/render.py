@@ -17,15 +17,12 @@ from types import ModuleType
 import bpy
 
 from diffsynth_blender.demo import materials, scene, shapes
-from diffsynth_blender.host import (
-    api,
-    cameras,
-    capture,
-    capture_frame,
-    capture_objects,
-    capture_passes,
-    capture_shot,
-)
+from diffsynth_blender.host import api
+from diffsynth_blender.host.capture import cameras, capture
+from diffsynth_blender.host.capture import frame as capture_frame
+from diffsynth_blender.host.capture import objects as capture_objects
+from diffsynth_blender.host.capture import passes as capture_passes
+from diffsynth_blender.host.capture import shot as capture_shot
 from diffsynth_blender.protocol import JOB_FILE, Settings, cryptomatte, shot
 
 from . import deforming, optics, rigid, studio

@@ -1,0 +1,1 @@
+"""`blender --command diffsynth`, and what follows a render."""

@@ -1,0 +1,1 @@
+"""The button Deflicker: the frames of a strip made steady, without a diffusion model."""

@@ -1,0 +1,1 @@
+"""What runs while the artist goes on working: queue, history, preview, progress, remedies."""

@@ -1,0 +1,1 @@
+"""What becomes of finished frames: strips, replacements, the compositor, movies, comparisons."""

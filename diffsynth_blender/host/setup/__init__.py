@@ -1,0 +1,1 @@
+"""The worker's environment and its models, from the preferences."""

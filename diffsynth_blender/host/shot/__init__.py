@@ -1,0 +1,1 @@
+"""What the artist chooses for a shot, and the panels that show it."""
