@@ -1,4 +1,4 @@
-"""What a known model is: one of the table in `known_models.py`."""
+"""What a known model is: one of the table in `known_table.py`."""
 
 from dataclasses import dataclass
 from typing import Literal
