@@ -43,7 +43,7 @@ test-matrix:
 
 test-install:
 	@$(ENV) worker
-	$(WORKER) -m pytest tests/setup tests/setup/whole.py
+	$(WORKER) -m pytest tests/setup tests/setup/whole.py tests/models/test_hub.py tests/models/test_model_commands.py tests/models/test_scan.py
 
 bench:
 	@$(ENV) worker bench host-$(BLENDER)

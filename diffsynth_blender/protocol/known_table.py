@@ -1,9 +1,9 @@
 """The literal table of the models this product knows, with all it takes to fetch them.
 
 Sizes, hashes and revisions are there where public listings of the same files give them: the download list of
-krita-ai-diffusion (models.json), and for the two base models and the union ControlNet a second one that agrees. Where
-there is no hash, a download is verified by what the hub itself says of the file. Memory is that of the weights in half
-precision (VAE in full), from the numbers of weights published with the models.
+krita-ai-diffusion (models.json), with a second one that agrees for the union ControlNet; for the two base models other
+public repositories that agree. Where there is no hash, a download is verified by what the hub itself says of the file.
+Memory is that of the weights in half precision (VAE in full), from the numbers of weights published with the models.
 
 Control conventions are the same throughout: depth is bright near the camera; normal maps are those of ControlNet 1.1
 (BAE: blue faces the camera, red left, green up), which the worker makes from exact passes.

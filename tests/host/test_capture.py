@@ -294,16 +294,21 @@ def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
 
 
 def test_two_captures_are_never_mixed(tmp_path: Path) -> None:
-    """A filled folder is refused; with `overwrite` all that belonged to its job goes, and nothing else."""
+    """A filled folder is refused; with `overwrite` all that belonged to its job goes, and nothing else.
+
+    Results stay for whoever shows them, where the new job will have a result of the same frame.
+    """
     scene = shots.make_shot(width=32, height=32)
     capture(scene, tmp_path, frame_start=4, frame_end=5)
     (tmp_path / "output").mkdir()
-    (tmp_path / "output/0004.png").write_bytes(b"old")
+    for frame in (4, 6):
+        (tmp_path / f"output/{frame:04d}.png").write_bytes(b"old")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(CaptureError, match="already holds a job"):
         Capture(scene, tmp_path, settings=shots.SETTINGS)
     assert (tmp_path / "output/0004.png").exists()
     capture(scene, tmp_path, frame_start=6, frame_end=6, overwrite=True)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {"job.json", "source/0006.png", "passes/0006.exr", "passes/0006.objects.json", "notes.txt"}
+    made = {"job.json", "source/0006.png", "passes/0006.exr", "passes/0006.objects.json"}
+    assert files == {*made, "output/0006.png", "notes.txt"}
     assert json.loads((tmp_path / "job.json").read_text())["shot"]["frames"] == [6]

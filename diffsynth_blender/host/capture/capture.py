@@ -15,7 +15,7 @@ from pathlib import Path
 
 import bpy
 
-from ...protocol import Job, Settings, save_job
+from ...protocol import Job, Settings
 from .checks import check_scene
 from .folder import PASSES_PATTERN, SOURCE_PATTERN
 from .frame import artist_frame
@@ -89,4 +89,4 @@ class Capture(CaptureRun):
                     yield scene
                 self._finish(PASSES_PATTERN)
         shot = replace(shot, cameras=tuple(recorder.cameras), render_seconds=self._render_seconds)
-        save_job(Job(shot, self._settings), self.folder.path)
+        self.folder.finish_job(Job(shot, self._settings))

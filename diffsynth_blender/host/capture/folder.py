@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ...protocol import JOB_FILE, JOURNAL_FILE, REPORT_FILE
+from ...protocol import JOB_FILE, JOURNAL_FILE, REPORT_FILE, Job, output_path, save_job
 from ...protocol.job import CACHE_FOLDER
 from .checks import CaptureError
 
@@ -15,7 +15,7 @@ SOURCE_PATTERN = "source/{frame:04d}.png"
 PASSES_PATTERN = "passes/{frame:04d}.exr"
 OBJECTS_PATTERN = "passes/{frame:04d}.objects.json"
 
-_FOLDERS = ("source", "passes", "output", "baseline", CACHE_FOLDER)
+_FOLDERS = ("source", "passes", "baseline", CACHE_FOLDER)
 _FILES = (JOB_FILE, JOURNAL_FILE, REPORT_FILE)
 
 
@@ -29,7 +29,8 @@ class CaptureFolder:
         """Make the folder ready for a new shot.
 
         Frames of two captures are never mixed: a folder that holds any is refused, or emptied of everything that
-        belongs to its job (and of nothing else) with `overwrite`.
+        belongs to its job (and of nothing else) with `overwrite`. Only its results stay, for strips that show them,
+        until the new ones take their places.
 
         Raises:
             CaptureError: It holds a shot and `overwrite` is not set, or it cannot be written.
@@ -64,6 +65,14 @@ class CaptureFolder:
         except FileNotFoundError:
             return False
         return True
+
+    def finish_job(self, job: Job) -> None:
+        """Write job.json, when everything else is there; results of frames that the new job has not are removed."""
+        results = {output_path(self.path, frame) for frame in job.shot.frames}
+        for path in (self.path / "output").glob("*.png"):
+            if path not in results:
+                path.unlink()
+        save_job(job, self.path)
 
     def drop_unfinished(self) -> None:
         """Remove what an interrupted render may have left."""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from ...protocol import JOB_FILE, Job, Settings, save_job
+from ...protocol import JOB_FILE, Job, Settings
 from ...protocol.job import CACHE_FOLDER
 from ..capture.folder import CaptureFolder
 from ..capture.reuse import SOURCE_FILE
@@ -42,7 +42,8 @@ def share_frames(job: Job, source_dir: Path, target_dir: Path, frames: range, se
         frames: Scene frames of the new job, all of them frames of the shot.
         settings: How they are stylised.
     """
-    CaptureFolder(target_dir).prepare(overwrite=True)
+    folder = CaptureFolder(target_dir)
+    folder.prepare(overwrite=True)
     shot = job.shot
     passes = [frame for frame in shot.pass_frames if frames[0] <= frame <= frames[-1]]
     files = [shot.source_path(source_dir, frame) for frame in frames]
@@ -58,7 +59,7 @@ def share_frames(job: Job, source_dir: Path, target_dir: Path, frames: range, se
     (target_dir / CACHE_FOLDER).mkdir(exist_ok=True)
     cameras = tuple(camera for camera in shot.cameras if camera.frame in passes)
     part = replace(shot, frames=tuple(frames), pass_frames=tuple(passes), cameras=cameras, render_seconds=0.0)
-    save_job(Job(part, settings), target_dir)
+    folder.finish_job(Job(part, settings))
 
 
 def _share(file: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bpy
 
-from ...protocol import Job, Settings, Shot, save_job
+from ...protocol import Job, Settings, Shot
 from .. import compat
 from ..capture.cameras import shot_cameras
 from ..capture.checks import CaptureError, check_scene
@@ -76,7 +76,7 @@ class PassesCapture(CaptureRun):
                     self._finish(SOURCE_PATTERN)
         shot = replace(_describe(scene, self._frames, files), cameras=tuple(recorder.cameras))
         record_source(self.folder.path, self._source)
-        save_job(Job(replace(shot, render_seconds=self._render_seconds), self._settings), self.folder.path)
+        self.folder.finish_job(Job(replace(shot, render_seconds=self._render_seconds), self._settings))
 
     def _link(self, path: Path, pattern: str) -> None:
         link_file(path, self.folder.writing_path(pattern, self._frame))

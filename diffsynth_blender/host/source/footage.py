@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from ...protocol import Job, Settings, Shot, save_job
+from ...protocol import Job, Settings, Shot
 from ...protocol.shot import FRAME_LIMIT
 from ..capture.checks import SIZE_MINIMUM, CaptureError
 from ..capture.folder import SOURCE_PATTERN
@@ -65,7 +65,7 @@ class FootageCapture(CaptureRun):
         finally:
             done.close()
         record_source(self.folder.path, self._source)
-        save_job(Job(_describe(scene, self._frames, self._size), self._settings), self.folder.path)
+        self.folder.finish_job(Job(_describe(scene, self._frames, self._size), self._settings))
 
     def _linked(self) -> Iterator[int]:
         assert self._files is not None
