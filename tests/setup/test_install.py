@@ -226,3 +226,10 @@ def test_one_sentence_of_what_uv_says(said, meant):
     """The cause in uv's words, and the remedy in ours."""
     sentence = explain(said.splitlines())
     assert meant in sentence and "\n" not in sentence
+
+
+def test_a_long_path(plan, tmp_path):
+    """A folder far down is as good as any."""
+    far = tmp_path.joinpath(*["a folder with a long name"] * 8)
+    install(replace(plan, layout=Layout(far / "worker")))
+    assert len(str(far)) > 240 and Layout(far / "worker").state(plan.lock) == "ready"
