@@ -7,7 +7,8 @@ from typing import Any
 
 from .errors import BadJobError
 from .fields import JsonObject
-from .settings import Attention, Deflicker, KeyFrames, Settings, decode_settings
+from .settings import Attention, Deflicker, KeyFrames, Settings
+from .settings_reading import decode_settings
 
 _GROUPS: dict[str, object] = {"attention": Attention(), "deflicker": Deflicker(), "key_frames": KeyFrames()}
 """Settings that are null unless used, with what they start from when one of their keys is given."""

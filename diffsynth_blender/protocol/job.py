@@ -17,7 +17,8 @@ from typing import Any
 from .errors import BadJobError
 from .fields import JsonObject, read_json
 from .files import write_bytes_atomic
-from .settings import Settings, decode_settings
+from .settings import Settings
+from .settings_reading import decode_settings
 from .shot import Shot, decode_shot, encode_shot
 
 JOB_FILE = "job.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...protocol import Settings
 from ...protocol.fields import JsonObject
-from ...protocol.settings import decode_settings
+from ...protocol.settings_reading import decode_settings
 
 RESUMABLE = ("PAUSED", "CANCELLED", "FAILED")
 """States of a job that goes on where it stopped, when told so."""
