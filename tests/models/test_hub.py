@@ -18,12 +18,17 @@ CONFIG = b'{"_class_name": "AutoencoderTiny"}'
 WEIGHTS = HubFile("owner/model", "unet/model.safetensors")
 
 
-@pytest.fixture
-def hub(monkeypatch):
-    """The server; nothing of this machine's own settings counts."""
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch):
+    """Nothing of this machine's own settings counts, nor what other tests' models were loaded with."""
     for name in ("HF_TOKEN", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # other tests' models are loaded offline
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
+@pytest.fixture
+def hub():
+    """The server."""
     close_session()
     with serve_hub(TestHub({"owner/model/unet/model.safetensors": LARGE, "owner/model/config.json": CONFIG})) as server:
         yield server
