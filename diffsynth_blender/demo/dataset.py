@@ -495,7 +495,8 @@ def render(maker: SceneMaker, folder: Path) -> dict[str, np.ndarray]:
     light = stacked("clay.Combined") @ looks.LUMA / (0.33 * maker.sun_energy / np.pi + 0.12)
     passes = looks.Passes(
         realistic=realistic.astype(np.float32) / 255,
-        diffuse=stacked("realistic.DiffCol"),
+        # As 5.0 and later, and as 4.x call the pass.
+        diffuse=stacked("realistic.Diffuse Color" if "realistic.Diffuse Color.R" in channels else "realistic.DiffCol"),
         light=light,
         inverse_depth=inverse_depth,
         normal=normal,
