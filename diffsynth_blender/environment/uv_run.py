@@ -1,17 +1,15 @@
 """Running uv: what it says is progress, a log, and at the end one sentence where it failed."""
 
-import queue
 import re
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from .errors import SetupCancelledError, SetupError
+from .errors import SetupError
+from .process_lines import lines_of
 
-POLL_SECONDS = 0.1  # how late a cancellation may be noticed
+CANCELLED = "the set-up was cancelled; what was downloaded is kept"
 
 _DOWNLOADING = re.compile(r"^\s*Downloading (?P<name>\S+) \((?P<size>[\d.]+)(?P<unit>[KMG]iB)\)")
 _DOWNLOADED = re.compile(r"^\s*Downloaded (?P<name>\S+)")
@@ -92,12 +90,10 @@ def run_uv(
             )
         except OSError as error:
             raise SetupError(f"{uv}: cannot be started: {error.strerror}; repair the set-up") from None
-        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         assert process.stdout is not None
-        threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
         said = []
         try:
-            for line in _until_end(lines, is_cancelled):
+            for line in lines_of(process.stdout, is_cancelled, CANCELLED):
                 said.append(line)
                 written.write(f"{line}\n")
                 on_line(line)
@@ -119,23 +115,3 @@ def explain(lines: Sequence[str]) -> str:
         if re.search(pattern, text):
             return f"{cause or 'uv failed'}: {remedy}"
     return f"{cause or 'uv failed'}; set up again, and report it if it stays"
-
-
-def _read(stream: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
-    with stream:
-        for line in stream:
-            lines.put(line.rstrip())
-    lines.put(None)
-
-
-def _until_end(lines: "queue.SimpleQueue[str | None]", is_cancelled: Callable[[], bool]) -> Iterator[str]:
-    while True:
-        if is_cancelled():
-            raise SetupCancelledError("the set-up was cancelled; what was downloaded is kept")
-        try:
-            line = lines.get(timeout=POLL_SECONDS)
-        except queue.Empty:
-            continue
-        if line is None:
-            return
-        yield line

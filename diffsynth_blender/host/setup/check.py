@@ -9,31 +9,25 @@ from pathlib import Path
 import bpy
 
 from ...client.process import worker_environment
-from ...environment.errors import SetupCancelledError, SetupError
+from ...environment.errors import SetupError
 from ...environment.install import Step
+from ...environment.process_lines import lines_of
 from ...protocol import DiffSynthError
 from ..jobs.worker_job import PACKAGE_ROOT
 from ..preferences import worker_python
 from . import report as setup_report
 from . import run as setup_run
+from .operators import SetupOperator
 
 LINES = 13  # of a report, for the progress bar
 
 
-class DIFFSYNTH_OT_check(bpy.types.Operator):
+class DIFFSYNTH_OT_check(SetupOperator, bpy.types.Operator):
     """Start the worker's test."""
 
     bl_idname = "diffsynth.check"
     bl_label = "Check"
     bl_description = "Test the worker: packages, device, memory, and four frames stylised with the demo model"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        run = setup_run.current()
-        if run is not None and run.is_running:
-            cls.poll_message_set("A set-up is under way; wait for it, or cancel it")
-            return False
-        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -74,13 +68,15 @@ def _check(python: Path, report: Callable[[Step], None], is_cancelled: Callable[
         )  # fmt: skip
     except OSError as error:
         raise SetupError(f"{python}: cannot be started: {error.strerror}; repair the set-up") from None
-    with process:
-        for line in process.stdout:
-            lines.append(line.rstrip())
+    try:
+        for line in lines_of(process.stdout, is_cancelled, "the check was cancelled"):
+            lines.append(line)
             report(Step(line.strip(), min(1.0, len(lines) / LINES)))
-            if is_cancelled():
-                process.kill()
-                raise SetupCancelledError("the check was cancelled")
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.wait()
     setup_report.keep("\n".join(lines))
     if process.returncode:
         broken = next((line.strip() for line in lines if "BROKEN" in line), lines[-1] if lines else "it said nothing")

@@ -6,20 +6,19 @@ A download runs in the worker's Python, which has the hub's library; Blender's h
 from __future__ import annotations
 
 import json
-import queue
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...client.process import own_group, worker_environment
-from ...environment.errors import SetupCancelledError, SetupError
+from ...environment.errors import SetupError
 from ...environment.install import Step
+from ...environment.process_lines import lines_of
 from ..jobs.worker_job import PACKAGE_ROOT
 
-POLL_SECONDS = 0.1  # how late a cancellation may be noticed
+CANCELLED = "cancelled; what has come is kept, and downloading again goes on from there"
 
 Report = Callable[[Step], None]
 
@@ -74,10 +73,8 @@ class ModelWorker:
                 )
             except OSError as error:
                 raise SetupError(f"{self.python}: cannot be started: {error.strerror}; repair the set-up") from None
-            lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-            threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
             try:
-                yield from _events(lines, report, is_cancelled)
+                yield from _events(lines_of(process.stdout, is_cancelled, CANCELLED), report)
             except BaseException:
                 process.terminate()
                 raise
@@ -97,16 +94,8 @@ class ModelWorker:
         return environment
 
 
-def _events(lines: queue.SimpleQueue[str | None], report: Report, is_cancelled: Callable[[], bool]) -> Iterator[dict]:
-    while True:
-        if is_cancelled():
-            raise SetupCancelledError("cancelled; what has come is kept, and downloading again goes on from there")
-        try:
-            line = lines.get(timeout=POLL_SECONDS)
-        except queue.Empty:
-            continue
-        if line is None:
-            return
+def _events(lines: Iterator[str], report: Report) -> Iterator[dict]:
+    for line in lines:
         event = json.loads(line)
         if event["type"] == "progress":
             report(Step(event["text"], event["done"] / max(1, event["total"])))
@@ -114,10 +103,3 @@ def _events(lines: queue.SimpleQueue[str | None], report: Report, is_cancelled: 
             raise SetupError(event["message"])
         elif event["type"] != "done":
             yield event
-
-
-def _read(stream, lines: queue.SimpleQueue[str | None]) -> None:
-    with stream:
-        for line in stream:
-            lines.put(line)
-    lines.put(None)
