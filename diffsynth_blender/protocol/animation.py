@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from .fields import JsonObject
-
-FRAME_LIMIT = 1_048_574
-"""Blender's scene frames lie within this on either side of 0."""
+from .frames import FRAME_LIMIT
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from typing import IO
 from .errors import BadJobError, JobBusyError
 from .fields import JsonObject
 from .files import file_sha256, remove_parts
+from .frames import FRAME_LIMIT
 from .job import CACHE_FOLDER, baseline_path, output_path
 from .lock import try_lock
-from .shot import FRAME_LIMIT
 
 JOURNAL_FILE = "journal.jsonl"
 
@@ -192,7 +192,7 @@ def _state_of(job_dir: Path, lines: list[JsonObject]) -> JournalState:
             steps.pop(file, None)
             steps[file] = line.integer("index", 0, 1000), line.text("sha256")
         elif event == "frame":
-            frames[line.text("file")] = line.integer("frame", 0, FRAME_LIMIT), line.text("sha256"), maker
+            frames[line.text("file")] = line.integer("frame", -FRAME_LIMIT, FRAME_LIMIT), line.text("sha256"), maker
         else:
             done = True
     unchanged = {

@@ -9,11 +9,11 @@ from pathlib import Path, PureWindowsPath
 from typing import TypeAlias
 
 from .fields import JsonObject
+from .frames import FRAME_LIMIT
 
 PASS_CHANNEL_COUNTS = {"depth": 1, "normal": 3, "vector": 4, "position": 3, "object": 1}
 """The exact passes, with the number of channels of each."""
 
-FRAME_LIMIT = 1_048_574  # Blender's own highest frame number (MAXFRAME)
 SIZE_LIMIT = 65_536  # px, Blender's own limit of a render's width and height
 
 Matrix: TypeAlias = tuple[tuple[float, ...], ...]
@@ -106,7 +106,7 @@ def decode_shot(top: JsonObject, key: str) -> Shot:
 
 
 def _decode(shot: JsonObject, has_passes: bool) -> Shot:
-    frames = shot.integers("frames", 0, FRAME_LIMIT)
+    frames = shot.integers("frames", -FRAME_LIMIT, FRAME_LIMIT)
     step = frames[1] - frames[0] if len(frames) > 1 else 1
     if step < 1 or frames != tuple(range(frames[0], frames[0] + step * len(frames), step)):
         raise shot.error("frames", "rising in equal steps")
@@ -128,11 +128,15 @@ def _decode(shot: JsonObject, has_passes: bool) -> Shot:
 
 def _with_passes(plain: Shot, shot: JsonObject) -> Shot:
     frames = plain.frames
-    pass_frames = shot.integers("pass_frames", 0, FRAME_LIMIT)
+    pass_frames = shot.integers("pass_frames", -FRAME_LIMIT, FRAME_LIMIT)
     if pass_frames != tuple(range(frames[0], frames[-1] + 1)):
         raise shot.error("pass_frames", f"every frame from {frames[0]} to {frames[-1]}")
     cameras = tuple(
-        Camera(camera.integer("frame", 0, FRAME_LIMIT), camera.matrix("world_to_camera"), camera.matrix("projection"))
+        Camera(
+            camera.integer("frame", -FRAME_LIMIT, FRAME_LIMIT),
+            camera.matrix("world_to_camera"),
+            camera.matrix("projection"),
+        )
         for camera in shot.children("cameras", tuple(Camera.__dataclass_fields__))
     )
     if tuple(camera.frame for camera in cameras) != pass_frames:

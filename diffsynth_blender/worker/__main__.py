@@ -5,7 +5,6 @@ Imports as late as it can: nothing may print before stdout is taken, and a host 
 
 import argparse
 import os
-import re
 import signal
 import sys
 from pathlib import Path
@@ -14,13 +13,14 @@ from typing import IO
 from .. import __version__
 from ..protocol import DEVICES
 from ..protocol.deflicker import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES
+from ..protocol.frames import frame_range, tie_ranges
 from ..protocol.messages import DeflickerFrames
 from .model_commands import add_model_commands, run_models
 
 
 def main() -> int:
     """Do what the command line says and return the exit code."""
-    arguments = _parser().parse_args()
+    arguments = _parser().parse_args(tie_ranges(sys.argv[1:]))
     # Blender renders and draws beside the worker: OpenMP threads that spin while they wait take its cores, and lose
     # theirs. Measured on two busy cores: a small job takes 16 s of processor time, and 57 s when its threads spin.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="serve a host over stdin and stdout (the add-on starts this)")
     run = commands.add_parser("run", help="run a job folder, or go on where it stopped")
     run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
-    run.add_argument("--frames", type=_frame_range, metavar="A-B", help="only these scene frames")
+    run.add_argument("--frames", type=frame_range, metavar="A-B", help="only these scene frames")
     told = run.add_mutually_exclusive_group()
     told.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
     told.add_argument(
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     redo.add_argument("job", type=Path, metavar="JOB", help="the job folder")
-    redo.add_argument("--frames", type=_frame_range, required=True, metavar="A-B", help="these scene frames")
+    redo.add_argument("--frames", type=frame_range, required=True, metavar="A-B", help="these scene frames")
     redo.add_argument("--json", action="store_true", help="write every event to stdout, one JSON object a line")
     redo.add_argument(
         "--set",
@@ -162,17 +162,6 @@ def _deflicker_request(arguments: argparse.Namespace) -> DeflickerFrames:
 
 def _folder(text: str) -> str:
     return str(Path(text).absolute())
-
-
-def _frame_range(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a frame such as 7, or a range such as 1-24")
-    first = int(match[1])
-    last = int(match[2] or first)
-    if last < first:
-        raise argparse.ArgumentTypeError(f"{text!r} must rise: {last}-{first}")
-    return first, last
 
 
 if __name__ == "__main__":

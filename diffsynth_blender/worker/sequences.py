@@ -1,13 +1,12 @@
 """Folders of numbered frames. Knows names, opens nothing: a wrong folder is refused before anything heavy is loaded."""
 
 import math
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from ..protocol.errors import BadJobError
-from ..protocol.shot import FRAME_LIMIT
+from ..protocol.frames import FRAME_LIMIT, numbered_names
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """Files that count as frames; all others in a folder are left out of account."""
@@ -19,6 +18,8 @@ NAMED = 8
 def list_frames(folder: Path) -> dict[int, Path]:
     """The frames of a folder by number, rising: the last digits in the name of each file, "shot2_0017.png" is 17.
 
+    What a minus before them means, `numbered_names` says.
+
     Raises BadJobError where the folder cannot be read or holds no frame, or where a number is missing or there twice.
     """
     found: dict[int, Path] = {}
@@ -28,13 +29,15 @@ def list_frames(folder: Path) -> dict[int, Path]:
         raise BadJobError(
             f"{folder}: cannot be read as a folder ({error.strerror}); give the folder that holds the frames"
         ) from None
+    names = numbered_names(path.stem for path in paths)
     for path in paths:
-        digits = re.findall(r"[0-9]+", path.stem)
-        if not digits:
+        if path.stem not in names:
             raise BadJobError(f"{path}: has no frame number in its name; rename it, or move it out of the folder")
-        number = int(digits[-1])
-        if number > FRAME_LIMIT:
-            raise BadJobError(f"{path}: frame {number} is higher than Blender's highest, {FRAME_LIMIT}; rename it")
+        number = names[path.stem].number
+        if abs(number) > FRAME_LIMIT:
+            raise BadJobError(
+                f"{path}: frame {number} is none that Blender has, from {-FRAME_LIMIT} to {FRAME_LIMIT}; rename it"
+            )
         if number in found:
             raise BadJobError(
                 f"{path}: is frame {number}, and so is {found[number].name}; keep one sequence in the folder, "

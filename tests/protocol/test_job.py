@@ -84,7 +84,7 @@ def test_suggests_the_key_that_was_meant(refused: Callable[[str, object], str]) 
         ("shot.width", [15, 0, -64, 64.0, "64", None, True, 10**6, 10**400]),
         ("shot.height", [15, 64.5]),
         ("shot.fps", [[24], [24, 0], [24, 1, 1], [23.976, 1], 24, [-24, 1]]),
-        ("shot.frames", [[], [3, 1], [1, 1], [1, 3, 4], [1, 2.0], [-1, 1], "1-3", [True, 2]]),
+        ("shot.frames", [[], [3, 1], [1, 1], [1, 3, 4], [1, 2.0], [-1_048_575], "1-3", [True, 2]]),
         ("shot.pass_frames", [[], [1, 3, 5], [1, 2, 3, 4], [0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1]]),
         ("shot.source", ["source/0001.png", "/source/{frame:04d}.png", "../{frame:04d}.png", "a/../../{frame:04d}.png",
                          "{frame}", "{frame:04d}{frame:04d}", "{frame.__class__}", "C:/{frame:04d}.png",

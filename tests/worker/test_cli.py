@@ -63,7 +63,7 @@ def test_frames_the_job_does_not_have(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("frames", ["x", "3-1", "-3", "1-", "1,2"])
+@pytest.mark.parametrize("frames", ["x", "3-1", "-1--3", "--3", "1-", "1,2"])
 def test_frame_ranges(frames: str, tmp_path: Path) -> None:
     """Exit with 2 at a range that is none."""
     result = run(REAL, "run", tmp_path, f"--frames={frames}")

@@ -9,7 +9,7 @@ from itertools import chain
 import bpy
 
 from ...protocol import Camera
-from ...protocol.shot import FRAME_LIMIT
+from ...protocol.frames import FRAME_LIMIT
 from .. import compat
 from .cameras import final_size, shot_cameras
 
@@ -35,9 +35,10 @@ def check_scene(scene: bpy.types.Scene, frames: range) -> None:
         raise CaptureError(
             f"The frame range of scene {name!r} is empty: let it end after it starts, in steps of 1 or more."
         )
-    if frames[0] < 0 or frames[-1] > FRAME_LIMIT:
+    if frames[0] < -FRAME_LIMIT or frames[-1] > FRAME_LIMIT:
         raise CaptureError(
-            f"Frame range {frames[0]} to {frames[-1]} of scene {name!r} leaves 0 to {FRAME_LIMIT}: move the shot."
+            f"Frame range {frames[0]} to {frames[-1]} of scene {name!r} leaves {-FRAME_LIMIT} to {FRAME_LIMIT}: "
+            "move the shot."
         )
     _check_picture(scene)
     _check_layers(scene)

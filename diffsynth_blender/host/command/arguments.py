@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...protocol import DEFAULT_MODE, DEFAULT_WINDOW, DEFLICKER_MODES, DEVICES, BadJobError
+from ...protocol.frames import frame_range, tie_ranges
 from ...protocol.looks import LOOKS
 from ..result.properties import PLACEMENTS
 from ..source.options import add_source
@@ -20,7 +20,6 @@ EXIT_CODES = (
 )
 SETUP_ACTIONS = ("plan", "install", "verify", "repair", "remove")
 PLACES = tuple(name for name, _, _ in PLACEMENTS)
-_RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -28,7 +27,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Raises BadJobError for what cannot be, and SystemExit after printing help.
     """
-    return _parser().parse_args(_joined(arguments))
+    return _parser().parse_args(tie_ranges(arguments))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,12 +53,12 @@ def _parser() -> argparse.ArgumentParser:
 
     resume = add("resume", "stylise a job folder that exists, or go on with it")
     _add_job_folder(resume)
-    resume.add_argument("--frames", type=_frame_range, metavar="A-B", help="only these frames of it")
+    resume.add_argument("--frames", type=frame_range, metavar="A-B", help="only these frames of it")
     _add_worker(resume)
 
     redo = add("redo", "restyle some frames of a finished job again with other settings")
     _add_job_folder(redo)
-    redo.add_argument("--frames", type=_frame_range, required=True, metavar="A-B", help="these scene frames")
+    redo.add_argument("--frames", type=frame_range, required=True, metavar="A-B", help="these scene frames")
     _add_changes(redo)
     _add_worker(redo)
 
@@ -99,7 +98,7 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output", type=_path, metavar="DIR", help="the job folder (default: the scene's)")
     add("--scene", metavar="NAME", help="which scene of the file (default: the current one)")
-    add("--frames", type=_frame_range, metavar="A-B", help="scene frames (default: the scene's range)")
+    add("--frames", type=frame_range, metavar="A-B", help="scene frames (default: the scene's range)")
     add("--step", type=int, metavar="N", help="stylise every N-th frame")
     add_source(parser)
     add("--look", choices=tuple(LOOKS), help="what is made of the shot; sets what suits it")
@@ -141,7 +140,7 @@ def _add_export_strip(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--strip", required=True, metavar="NAME", help="an image, movie, scene or meta strip")
     add("--scene", metavar="NAME", help="which scene's sequencer (default: the current one)")
-    add("--frames", type=_frame_range, required=True, metavar="A-B", help="scene frames")
+    add("--frames", type=frame_range, required=True, metavar="A-B", help="scene frames")
     add("--step", type=int, default=1, metavar="N", help="every N-th frame")
     add("--output", type=_path, required=True, metavar="DIR", help="receives 0001.png...")
 
@@ -166,17 +165,6 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--worker-python", type=Path, metavar="FILE", help="the worker's Python interpreter")
 
 
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """The arguments with a negative range tied to its option: argparse takes "-5-10" for an option of its own."""
-    joined: list[str] = []
-    for argument in arguments:
-        if joined and joined[-1] == "--frames" and argument.startswith("-") and _RANGE.fullmatch(argument):
-            joined[-1] = f"--frames={argument}"
-        else:
-            joined.append(argument)
-    return joined
-
-
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
@@ -187,13 +175,3 @@ def _path(text: str) -> Path:
 
 def _model(text: str) -> str:
     return text if text == "demo" else str(Path(text).resolve())
-
-
-def _frame_range(text: str) -> tuple[int, int]:
-    match = _RANGE.fullmatch(text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no frame range; write 1-24, or 7 for one frame")
-    first, last = int(match[1]), int(match[2] or match[1])
-    if last < first:
-        raise argparse.ArgumentTypeError(f"{text!r} is a frame range that ends before it starts; write {last}-{first}")
-    return first, last

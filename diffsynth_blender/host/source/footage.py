@@ -12,7 +12,6 @@ from pathlib import Path
 import bpy
 
 from ...protocol import Job, Settings, Shot
-from ...protocol.shot import FRAME_LIMIT
 from ..capture.checks import SIZE_MINIMUM, CaptureError
 from ..capture.folder import SOURCE_PATTERN
 from ..capture.reuse import record_source
@@ -93,7 +92,7 @@ def check_strip_source(
         raise CaptureError(f"Scene {scene.name!r} has no sequencer strips: add the footage in the Video Sequencer.")
     strip = find_strip(scene, source.strip)
     shown = strip_frames(strip)
-    if frames[0] < shown[0] or frames[-1] > shown[-1] or frames[-1] > FRAME_LIMIT:
+    if frames[0] < shown[0] or frames[-1] > shown[-1]:
         raise CaptureError(
             f"Strip {source.strip!r} is shown from frame {shown[0]} to {shown[-1]} and the range is {frames[0]} to "
             f"{frames[-1]}: press Fit Frame Range in the Source panel, or choose another range."
