@@ -48,5 +48,5 @@ def _group(value: dict[str, Any], groups: list[str], key: str) -> dict[str, Any]
 def _parse(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

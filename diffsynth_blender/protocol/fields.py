@@ -1,15 +1,15 @@
-"""Reading a JSON file and its objects key by key, strictly: every complaint names the file, the key and the remedy.
+"""Reading JSON objects key by key, strictly: every complaint names the file, the key and the remedy.
 
 Knows nothing about what the object means; job.py spells that out, line by line.
 """
 
 import difflib
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TypeGuard
 
 from .errors import BadJobError
+from .texts import NAME_LIMIT, NO_TEXT, is_path, is_text, shortened, shown
 
 
 class JsonObject:
@@ -35,12 +35,12 @@ class JsonObject:
         if not isinstance(value, dict):
             raise BadJobError(f"{file}: {path or 'the file'} must be an object, not {shortened(value)}")
         self._values = value
-        known = (*keys, *optional)
+        known = dict.fromkeys((*keys, *optional))
         for key in value:
             if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
+                close = difflib.get_close_matches(key[:80], known, n=1)
                 remedy = f"remove it or use {close[0]!r}" if close else f"remove it; known keys are {', '.join(known)}"
-                raise BadJobError(f"{file}: {self.place(key)} is not a known key; {remedy}")
+                raise BadJobError(f"{file}: {self.place(shown(key))} is not a known key; {remedy}")
         for key in keys:
             if key not in value:
                 raise BadJobError(f"{file}: {self.place(key)} is missing; add it")
@@ -77,6 +77,20 @@ class JsonObject:
             raise self.error(key, f"one of {', '.join(choices)}")
         if not isinstance(value, str) or not (value or may_be_empty):
             raise self.error(key, "a string" if may_be_empty else "a string that is not empty")
+        if not is_text(value):
+            raise self.error(key, NO_TEXT)
+        return value
+
+    def path(self, key: str) -> str:
+        """A string that can be the path of a file or folder on some system, or is empty.
+
+        On POSIX systems names are bytes: those that are no UTF-8 come as Python's lone surrogates, and are kept.
+        """
+        value = self._values[key]
+        if not isinstance(value, str):
+            raise self.error(key, "a string")
+        if not is_path(value):
+            raise self.error(key, f"a path without zero bytes, with names of {NAME_LIMIT} bytes at most")
         return value
 
     def boolean(self, key: str) -> bool:
@@ -99,7 +113,7 @@ class JsonObject:
         wanted = f"a finite number {'above' if above else 'from'} {low:g}" + (
             f" to {high:g}" if high < math.inf else ""
         )
-        if not _is_finite(value) or value > high or (value <= low if above else value < low):
+        if not is_finite(value) or value > high or (value <= low if above else value < low):
             raise self.error(key, wanted)
         return float(value)
 
@@ -123,7 +137,7 @@ class JsonObject:
         values = self._values[key]
         if not isinstance(values, list):
             return self.number(key, low, high)
-        if len(values) < 2 or not all(_is_finite(value) and low <= value <= high for value in values):
+        if len(values) < 2 or not all(is_finite(value) and low <= value <= high for value in values):
             raise self.error(key, f"a number from {low:g} to {high:g} or a list of two or more")
         return tuple(float(value) for value in values)
 
@@ -144,7 +158,7 @@ class JsonObject:
         """A list of exactly `count` finite numbers."""
         wanted = f"a list of {count} finite numbers"
         values = self._list(key, wanted)
-        if len(values) != count or not all(_is_finite(value) for value in values):
+        if len(values) != count or not all(is_finite(value) for value in values):
             raise self.error(key, wanted)
         return tuple(float(value) for value in values)
 
@@ -156,6 +170,8 @@ class JsonObject:
             isinstance(value, str) and value for value in values
         ):
             raise self.error(key, wanted)
+        if not all(map(is_text, values)):
+            raise self.error(key, f"a list of strings, each {NO_TEXT}")
         return tuple(values)
 
     def matrix(self, key: str) -> tuple[tuple[float, ...], ...]:
@@ -164,7 +180,7 @@ class JsonObject:
         rows = self._list(key, wanted)
         if len(rows) != 4 or not all(isinstance(row, list) and len(row) == 4 for row in rows):
             raise self.error(key, wanted)
-        if not all(_is_finite(value) for row in rows for value in row):
+        if not all(is_finite(value) for row in rows for value in row):
             raise self.error(key, wanted)
         return tuple(tuple(float(value) for value in row) for row in rows)
 
@@ -175,49 +191,12 @@ class JsonObject:
         return value
 
 
-def shortened(value: object) -> str:
-    """A value as Python writes it, on one line and not too long for a message."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "..."
-
-
-def read_json(path: Path, *, remedy: str, missing: str | None = None) -> object:
-    """Return what a JSON file holds; a key may not be there twice.
-
-    Args:
-        path: The file.
-        remedy: What to do about a file that cannot be read, for messages.
-        missing: What to do about a file that is not there; None for the same.
-
-    Raises:
-        BadJobError: It cannot be read; the message names file and remedy.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadJobError(f"{path}: no such file; {missing or remedy}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadJobError(f"{path}: cannot be read: {error}; {remedy}") from None
-    try:
-        return json.loads(text, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
-        raise BadJobError(f"{path}: not a JSON file: {error}; {remedy}") from None
-
-
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
-    return value
-
-
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_finite(value: object) -> bool:
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether a value is a number that a float can hold; no truth value stands for one."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     try:

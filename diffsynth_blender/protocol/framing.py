@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import IO
 
 from .errors import ProtocolError
-from .fields import shortened
 from .messages import Message, decode_message, encode_message
+from .texts import shortened
 
 LINE_LIMIT = 1 << 20  # bytes; a message is a few hundred, a traceback a few thousand: more is not a message
 
@@ -25,7 +25,7 @@ def decode_line(line: bytes) -> Message:
         reason = "is longer than any message" if len(line) >= LINE_LIMIT else "stops in the middle"
         raise ProtocolError(f"a line on the pipe {reason}: {shortened(line)}")
     try:
-        value = json.loads(line)
+        value = json.loads(line.decode("utf-8"))  # which json would guess
     except (ValueError, RecursionError):
         raise ProtocolError(f"a line on the pipe is not a message: {shortened(line)}") from None
     return decode_message(value)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadJobError
-from .fields import JsonObject, read_json
+from .fields import JsonObject
 from .files import write_bytes_atomic
+from .reading import read_json
 from .settings import Settings
 from .settings_reading import decode_settings
 from .shot import Shot, decode_shot, encode_shot

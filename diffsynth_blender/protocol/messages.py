@@ -5,12 +5,13 @@ Each job (`RunJob`, `DeflickerFrames`), accepted or refused, gets exactly one te
 `JobCancelled`, `JobFailed`), last.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TypeAlias
 
 from .errors import ProtocolError
+from .fields import is_finite
+from .texts import shortened, shown
 
 PROTOCOL_VERSION = 3
 
@@ -181,16 +182,18 @@ def encode_message(message: Message) -> dict[str, object]:
 def decode_message(value: object) -> Message:
     """The message in a JSON object. Raises `ProtocolError` for an unknown type or key, a missing key, a wrong type."""
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
-        raise ProtocolError(f'not a message: {_shortened(value)}; a message is an object with a "type"')
+        raise ProtocolError(f'not a message: {shortened(value)}; a message is an object with a "type"')
     kind = _MESSAGE_BY_NAME.get(value["type"])
     if kind is None:
         raise ProtocolError(
-            f"unknown message type {value['type']!r}; this end speaks protocol version {PROTOCOL_VERSION}"
+            f"unknown message type {shortened(value['type'])}; this end speaks protocol version {PROTOCOL_VERSION}"
         )
     expected = {field.name: field.type for field in fields(kind)}
     for key in value:
         if key != "type" and key not in expected:
-            raise ProtocolError(f"{kind.__name__}.{key} is not a known key of protocol version {PROTOCOL_VERSION}")
+            raise ProtocolError(
+                f"{kind.__name__}.{shown(key)} is not a known key of protocol version {PROTOCOL_VERSION}"
+            )
     arguments = {}
     for key, annotation in expected.items():
         if key not in value:
@@ -198,8 +201,22 @@ def decode_message(value: object) -> Message:
         try:
             arguments[key] = _DECODERS[annotation](value[key])
         except TypeError as error:
-            raise ProtocolError(f"{kind.__name__}.{key} must be {error}, not {_shortened(value[key])}") from None
-    return kind(**arguments)
+            raise ProtocolError(f"{kind.__name__}.{key} must be {error}, not {shortened(value[key])}") from None
+    message: Message = kind(**arguments)
+    _check(message)
+    return message
+
+
+def _check(message: Message) -> None:
+    """Raise `ProtocolError` for what no worker says, and a host would stumble over."""
+    if isinstance(message, JobProgress):
+        if message.stage not in STAGES:
+            raise ProtocolError(f"JobProgress.stage must be one of {', '.join(STAGES)}, not {shortened(message.stage)}")
+        if not 0 <= message.step <= message.step_count or message.step_count < 1:
+            step, count = shortened(message.step), shortened(message.step_count)
+            raise ProtocolError(f"JobProgress: step {step} of {count} cannot be")
+    if isinstance(message, Ready) and not 0 < message.pid < 1 << 32:
+        raise ProtocolError(f"Ready.pid must be the id of a process, not {shortened(message.pid)}")
 
 
 def _text(value: object) -> str:
@@ -223,7 +240,7 @@ def _integer(value: object) -> int:
 def _seconds_or_none(value: object) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not is_finite(value):
         raise TypeError("a finite number or null")
     return float(value)
 
@@ -238,11 +255,6 @@ def _range_or_none(value: object) -> tuple[int, int] | None:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise TypeError("two integers or null")
     return _integer(value[0]), _integer(value[1])
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else text[:200] + "..."
 
 
 _MESSAGE_BY_NAME: dict[str, type] = {kind.__name__: kind for kind in MESSAGES}

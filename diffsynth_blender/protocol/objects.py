@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import BadJobError
-from .fields import JsonObject, read_json, shortened
+from .fields import JsonObject
 from .files import write_bytes_atomic
+from .reading import read_json
 from .shot import Matrix
+from .texts import shortened
 
 
 def save_objects(matrices: Mapping[int, Matrix], path: Path) -> None:

@@ -30,7 +30,7 @@ class Control:
     kind: str
     """One of `CONTROL_KINDS`."""
     scale: float = 1.0
-    """Factor on the ControlNet's residuals, at least 0."""
+    """Factor on the ControlNet's residuals, 0 to 100."""
     start: float = 0.0
     """Share of the denoising steps after which it begins to count, 0 to 1."""
     end: float = 1.0
@@ -90,7 +90,7 @@ class Reference:
     ip_adapter: str = ""
     """Absolute path of an IP-Adapter's weights folder; "" for none."""
     ip_adapter_scale: float = 0.6
-    """Factor on what the IP-Adapter adds, at least 0."""
+    """Factor on what the IP-Adapter adds, 0 to 100."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Settings:
     strength: float = 0.5
     """Of the change: above 0 (nothing) to 1 (starts from noise alone, the source frames' colours do not matter)."""
     guidance_scale: float = 1.5
-    """Of classifier-free guidance, at least 1 (none). This and `strength` suit the demo model; others want 5 to 8."""
+    """Of classifier-free guidance, 1 (none) to 100. This and `strength` suit the demo model; others want 5 to 8."""
     noise: Noise = Noise()
     """What the denoising starts from."""
     attention: Attention | None = None

@@ -1,6 +1,5 @@
 """Reading `Settings` from JSON, strictly: every complaint names file, key and remedy."""
 
-import math
 from dataclasses import fields
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -26,6 +25,10 @@ from .settings import (
     Region,
     Settings,
 )
+from .texts import stays_below
+
+FACTOR_LIMIT = 100.0
+"""Largest guidance and scale. Far below it a picture falls apart; numbers without a limit become infinite in it."""
 
 
 def _keys(kind: type) -> tuple[str, ...]:
@@ -53,7 +56,7 @@ def decode_settings(parent: JsonObject, key: str) -> Settings:
         seed=settings.integer("seed", 0, 2**63 - 1),
         steps=settings.integer("steps", 1, 1000),
         strength=settings.number("strength", 0.0, 1.0, above=True),
-        guidance_scale=settings.number("guidance_scale", 1.0),
+        guidance_scale=settings.number("guidance_scale", 1.0, FACTOR_LIMIT),
         noise=_decode_noise(settings),
         attention=_decode_attention(settings),
         controls=controls,
@@ -79,14 +82,14 @@ def _is_absolute(path: str) -> bool:
 
 
 def _decode_path(parent: JsonObject, key: str, *, may_be_empty: bool = False) -> str:
-    path = parent.text(key, may_be_empty=may_be_empty)
-    if path and not _is_absolute(path):
+    path = parent.path(key)
+    if not (_is_absolute(path) if path else may_be_empty):
         raise parent.error(key, "an absolute path" + (" or empty" if may_be_empty else ""))
     return path
 
 
 def _decode_model(settings: JsonObject) -> str:
-    model = settings.text("model")
+    model = settings.path("model")
     if model != "demo" and not _is_absolute(model):
         raise settings.error("model", "'demo' or the absolute path of a model folder or a .safetensors file")
     return model
@@ -99,7 +102,7 @@ def _decode_controls(settings: JsonObject) -> tuple[Control, ...]:
         controls.append(
             Control(
                 control.text("kind", choices=CONTROL_KINDS),
-                control.number("scale", 0.0),
+                control.number("scale", 0.0, FACTOR_LIMIT),
                 start,
                 control.number("end", start, 1.0, above=True),
                 _decode_path(control, "model", may_be_empty=True),
@@ -113,8 +116,8 @@ def _decode_controls(settings: JsonObject) -> tuple[Control, ...]:
 
 def _animated(controls: tuple[Control, ...], deflicker: Deflicker | None) -> dict[str, tuple[float, float]]:
     """What may change along the shot, with its lowest and highest value."""
-    ranges = {"guidance_scale": (1.0, math.inf)}
-    ranges |= {f"controls.{control.kind}.scale": (0.0, math.inf) for control in controls}
+    ranges = {"guidance_scale": (1.0, FACTOR_LIMIT)}
+    ranges |= {f"controls.{control.kind}.scale": (0.0, FACTOR_LIMIT) for control in controls}
     if deflicker is not None and not isinstance(deflicker.strength, tuple):
         ranges["deflicker.strength"] = (0.0, 1.0)
     return ranges
@@ -145,15 +148,14 @@ def _decode_reference(settings: JsonObject) -> Reference | None:
     if settings.is_null("reference"):
         return None
     reference = settings.child("reference", _keys(Reference))
-    image = reference.text("image")
-    windows = PureWindowsPath(image)
-    if not _is_absolute(image) and (windows.drive or windows.root or ".." in windows.parts):
+    image = reference.path("image")
+    if not image or not (_is_absolute(image) or stays_below(image)):
         raise reference.error("image", "an absolute path or a path below the job folder")
     return Reference(
         image,
         reference.boolean("attention"),
         _decode_path(reference, "ip_adapter", may_be_empty=True),
-        reference.number("ip_adapter_scale", 0.0),
+        reference.number("ip_adapter_scale", 0.0, FACTOR_LIMIT),
     )
 
 

@@ -5,11 +5,12 @@ A shot without exact passes is footage: plain frames, whose motion and controls 
 
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import TypeAlias
 
 from .fields import JsonObject
 from .frames import FRAME_LIMIT
+from .texts import stays_below
 
 PASS_CHANNEL_COUNTS = {"depth": 1, "normal": 3, "vector": 4, "position": 3, "object": 1}
 """The exact passes, with the number of channels of each."""
@@ -158,9 +159,7 @@ def _decode_pattern(shot: JsonObject, key: str) -> str:
     """A pattern cannot leave the job folder: a job file may come from somebody else."""
     pattern = shot.text(key)
     around = re.sub(r"\{frame:0[1-9]d\}", "", pattern, count=1)
-    windows = PureWindowsPath(pattern)
-    leaves = windows.drive or windows.root or ".." in windows.parts
-    if around == pattern or re.search(r"[{}\\\x00-\x1f]", around) or leaves:
+    if around == pattern or re.search(r"[{}\\\x00-\x1f]", around) or not stays_below(pattern):
         raise shot.error(key, "a path below the job folder with one {frame:04d} in it")
     return pattern
 

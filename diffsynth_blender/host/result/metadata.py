@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...protocol import REPORT_FILE, load_job, settings_hash
-from ...protocol.fields import read_json
+from ...protocol.reading import read_json
 from .strip_images import blend_path
 
 JOB_KEY = "diffsynth_job"  # the folder it came from, as Blender writes paths
