@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..writing import writing
 from .links import LINK_DTYPE
 from .plan import LinkRequest
 
@@ -39,19 +40,23 @@ class LinkStore:
         return links if links.dtype == LINK_DTYPE and links.shape == shape else None
 
     def save(self, request: LinkRequest, links: np.ndarray) -> None:
-        """Store the links of a request, whole or not at all."""
+        """Store the links of a request, whole or not at all. Raises WriteError where the disk is full or gone."""
         if self._folder is None:
             self._held[request] = links
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = _path(self._folder, request)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.save(file, links)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with writing(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("wb") as file:
+                    # As np.save does, which does not tell why a write failed.
+                    whole = np.ascontiguousarray(links)
+                    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(whole))
+                    file.write(whole)
+                os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
 
 
 def _path(folder: Path, request: LinkRequest) -> Path:

@@ -10,25 +10,17 @@ from typing import Generic, TypeAlias, TypeVar
 
 import torch
 
+from .refusals import is_out_of_memory
+
 Report: TypeAlias = Callable[[str], None]
 """Called with one line, for people, when memory ran out and less is done at a time."""
 
 Rung = TypeVar("Rung")
 Result = TypeVar("Result")
 
-# CUDA's error is a class of its own. The CPU's allocator and oneDNN raise a plain RuntimeError.
-_OUT_OF_MEMORY = ("DefaultCPUAllocator:", "could not create a memory", "could not create a primitive", "bad_alloc")
-
 
 def say_nothing(line: str) -> None:
     """The report that nobody reads."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that the device or the computer has no memory left."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 class Ladder(Generic[Rung]):

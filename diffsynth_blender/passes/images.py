@@ -8,14 +8,34 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from ..writing import writing
 from .errors import PassError
 from .png_text import with_text
+
+
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
+"""What a frame may come in, whatever its name says. Pillow knows many more, and would start a program for some (EPS)."""
+
+UNREADABLE = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, TypeError, struct.error, zlib.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises for a damaged file, besides MemoryError."""
+
+
+def open_picture(path: Path) -> Image.Image:
+    """Read the head of a picture. Raises FileNotFoundError where no ordinary file is there, or one of `UNREADABLE`."""
+    if not path.is_file():  # a pipe would be waited for
+        raise FileNotFoundError(path)
+    return Image.open(path, formats=FORMATS)
 
 
 def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
@@ -28,9 +48,14 @@ def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
         PassError: the file is missing, unreadable or of another size.
     """
     try:
-        with Image.open(path) as image:
-            image.load()
+        with open_picture(path) as image:
             size, mode = image.size, image.mode
+            if size != (width, height):
+                raise PassError(
+                    f"{path}: the frame is {size[0]}x{size[1]} px, the shot is {width}x{height} px: "
+                    "capture or render the frame again at the size of the shot"
+                )
+            image.load()
             if mode.startswith("I"):
                 pixels = np.asarray(image, dtype=np.float32)[..., None] / np.float32(65535.0)
             elif mode in ("RGB", "L"):
@@ -39,14 +64,11 @@ def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
                 pixels = np.asarray(image.convert("RGBA"), dtype=np.float32) / np.float32(255.0)
     except FileNotFoundError as error:
         raise PassError(f"{path}: no such file: capture or render the frame again") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
+        if isinstance(error, PassError):
+            raise
         reason = " ".join(str(error).split())
         raise PassError(f"{path}: truncated or not a PNG file ({reason}): capture or render the frame again") from error
-    if size != (width, height):
-        raise PassError(
-            f"{path}: the frame is {size[0]}x{size[1]} px, the shot is {width}x{height} px: "
-            "capture or render the frame again at the size of the shot"
-        )
     if pixels.shape[-1] == 4:
         pixels = pixels[..., :3] * pixels[..., 3:]
     return np.ascontiguousarray(np.broadcast_to(pixels, (height, width, 3)))
@@ -66,6 +88,8 @@ def write_png(path: Path, frame: np.ndarray, text: Mapping[str, str] | None = No
         path: the file.
         frame: the pixels.
         text: what is kept beside the pixels, by keyword.
+
+    Raises WriteError where the system refuses.
     """
     if frame.ndim != 3 or frame.shape[2] != 3:
         raise ValueError(f"{path}: a frame has shape (H, W, 3), got {frame.shape}")
@@ -73,8 +97,9 @@ def write_png(path: Path, frame: np.ndarray, text: Mapping[str, str] | None = No
     Image.fromarray(to_bytes(frame)).save(content, format="PNG", compress_level=4)
     # A name of its own beside the target: os.replace is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(with_text(content.getvalue(), text or {}))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            temporary.write_bytes(with_text(content.getvalue(), text or {}))
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)

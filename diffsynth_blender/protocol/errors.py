@@ -44,6 +44,13 @@ class DeviceMissingError(DiffSynthError):
     exit_code = 3
 
 
+class DeviceLostError(DiffSynthError):
+    """The device stopped while it was computing. The worker's process cannot use it again, a new one may."""
+
+    kind = "device_lost"
+    exit_code = 3
+
+
 class PackageMissingError(DiffSynthError):
     """The worker's Python lacks a package."""
 
@@ -62,6 +69,12 @@ class StorageError(DiffSynthError):
     """The disk is full, or a file may not be written. Finished frames stay; the job goes on once there is room."""
 
     kind = "storage"
+
+
+class SystemLimitError(DiffSynthError):
+    """The system grants no more files, threads or processes. Finished frames stay, as ever."""
+
+    kind = "system_limit"
 
 
 class JobCancelledError(DiffSynthError):
@@ -90,9 +103,11 @@ ERRORS: dict[str, type[DiffSynthError]] = {
         JobBusyError,
         ModelMissingError,
         DeviceMissingError,
+        DeviceLostError,
         PackageMissingError,
         WorkerMemoryError,
         StorageError,
+        SystemLimitError,
         JobCancelledError,
         WorkerDiedError,
         ProtocolError,

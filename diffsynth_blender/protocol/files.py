@@ -5,8 +5,10 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from ..writing import writing
 
 PART = ".part"  # marks a file that is not finished; it stays behind only where a process was killed
 HASH_BLOCK = 1 << 20  # bytes read at a time: memory stays small for any file
@@ -17,16 +19,19 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well, it becomes `path`, otherwise it is removed.
 
     The temporary name keeps the suffix, since image writers choose their format by it. The folder of `path` must exist.
+    Raises WriteError where the system refuses.
     """
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{PART}{path.suffix}")
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        with writing(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that is gone takes nothing away; what counts is why
+            temporary.unlink()
         raise
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from ..writing import writing
 from .errors import BadJobError, JobBusyError
 from .fields import JsonObject
 from .files import file_sha256, remove_parts
@@ -89,9 +90,10 @@ class Journal:
             BadJobError: The journal cannot be written, or holds garbage.
         """
         self._job_dir = Path(job_dir)
-        path = self._job_dir / JOURNAL_FILE
+        self._path = path = self._job_dir / JOURNAL_FILE
         try:
-            self._file: IO[bytes] = path.open("ab")
+            # Unbuffered: what a full disk did not take must not be tried again when the file is closed.
+            self._file: IO[bytes] = path.open("ab", buffering=0)
         except OSError as error:
             raise BadJobError(f"{path}: cannot be written: {error.strerror}; make the job folder writable") from None
         try:
@@ -144,9 +146,11 @@ class Journal:
         return {"file": Path(path).relative_to(self._job_dir).as_posix(), "sha256": file_sha256(path)}
 
     def _append(self, entry: dict[str, object]) -> None:
-        self._file.write(json.dumps(entry).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        rest = memoryview(json.dumps(entry).encode() + b"\n")
+        with writing(self._path):
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            os.fsync(self._file.fileno())
 
 
 def _read_lines(path: Path) -> list[JsonObject]:

@@ -4,6 +4,7 @@ What a control needs of the whole clip, such as the range of its depth, is known
 frame is therefore what can be finished then, as small as it can be. Knows numpy, not torch.
 """
 
+import io
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from ..passes.exr import ExactPasses
 from ..passes.lines import line_art, soft_edges
 from ..protocol import Job
 from ..protocol.job import CACHE_FOLDER
+from ..writing import writing
 
 
 class FrameLook(Protocol):
@@ -54,8 +56,11 @@ class ArrayFiles:
         self._name = name
 
     def write(self, frame: int, array: np.ndarray) -> None:
-        """Write the array of a scene frame."""
-        np.save(self._path(frame), array)
+        """Write the array of a scene frame. Raises WriteError where the disk is full or gone."""
+        content = io.BytesIO()
+        np.save(content, array)  # into a file itself, it does not tell why a write failed
+        with writing(self._path(frame)):
+            self._path(frame).write_bytes(content.getbuffer())
 
     def read(self, frame: int) -> np.ndarray:
         """The array of a scene frame."""

@@ -4,12 +4,24 @@ import errno
 import traceback
 from dataclasses import dataclass
 
-from ..protocol.errors import INTERNAL_EXIT_CODE, INTERNAL_KIND, DiffSynthError, StorageError, WorkerMemoryError
+from ..diffusion.refusals import is_device_lost, is_out_of_memory
+from ..protocol.errors import (
+    INTERNAL_EXIT_CODE,
+    INTERNAL_KIND,
+    DeviceLostError,
+    DiffSynthError,
+    StorageError,
+    SystemLimitError,
+    WorkerMemoryError,
+)
+from ..writing import WriteError
 
-# CUDA out of memory is a class of its own; torch's CPU allocator and Warp raise a plain RuntimeError.
-_MEMORY_ERROR_CLASSES = ("MemoryError", "OutOfMemoryError")
-_MEMORY_ERROR_WORDS = ("DefaultCPUAllocator:", "CUDA out of memory", "CUDA error: out of memory", "Failed to allocate")
-_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+_GONE = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE)
+# What the loader of libraries says, in an ImportError, and what threads are refused with.
+_MEMORY_WORDS = ("failed to map segment", "annot allocate memory")
+_LIMIT_WORDS = ("Too many open files", "can't start new thread", "Resource temporarily unavailable")
 
 MESSAGE_LIMIT, TRACEBACK_LIMIT = 2_000, 50_000  # characters: some libraries put whole arrays into their messages
 
@@ -31,22 +43,44 @@ class Failure:
 def describe_failure(error: BaseException) -> Failure:
     """The failure an exception stands for."""
     where = "".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:]
-    message = " ".join(str(error).split())[:MESSAGE_LIMIT]
-    if isinstance(error, DiffSynthError):
-        return Failure(error.kind, error.exit_code, message or type(error).__name__, where)
-    if _is_memory_error(error):
-        advice = "out of memory; use a smaller picture, fewer frames or a smaller window"
-        return Failure(
-            WorkerMemoryError.kind, WorkerMemoryError.exit_code, f"{advice} ({message or type(error).__name__})", where
+    known = error if isinstance(error, DiffSynthError) else _recognised(error)
+    if known is None:
+        return Failure(INTERNAL_KIND, INTERNAL_EXIT_CODE, f"{type(error).__name__}: {_one_line(str(error))}", where)
+    return Failure(known.kind, known.exit_code, _one_line(str(known)) or type(known).__name__, where)
+
+
+def _recognised(error: BaseException) -> DiffSynthError | None:
+    """Our error for what Python, the system and the libraries say when the machine refuses; None for a bug."""
+    words = _one_line(next(iter(str(error).splitlines()), "")) or type(error).__name__
+    number = error.errno if isinstance(error, OSError) else None
+    is_systems = isinstance(error, (OSError, ImportError, RuntimeError))
+    if number in (errno.EMFILE, errno.ENFILE) or (is_systems and any(said in words for said in _LIMIT_WORDS)):
+        return SystemLimitError(
+            f"the system grants the worker no more files or threads ({words}); end other programs or raise the limit "
+            "(ulimit -n, ulimit -u), then run the job again"
         )
-    if isinstance(error, OSError) and error.errno in _STORAGE_ERRORS:
+    if is_out_of_memory(error) or (is_systems and any(said in words for said in _MEMORY_WORDS)):
+        return WorkerMemoryError(f"out of memory; use a smaller picture, fewer frames or a smaller window ({words})")
+    if is_device_lost(error):
+        return DeviceLostError(
+            f"the graphics card does not answer any more ({words}); run the job again, it goes on where it stopped, "
+            "and restart the computer where that does not help"
+        )
+    if isinstance(error, WriteError) or number in (*_FULL, *_FORBIDDEN, *_GONE):
+        assert isinstance(error, OSError)
         place = f"{error.filename}: " if error.filename else ""
-        advice = f"{place}cannot be written: {error.strerror}; make room or give permission, then run the job again"
-        return Failure(StorageError.kind, StorageError.exit_code, advice, where)
-    return Failure(INTERNAL_KIND, INTERNAL_EXIT_CODE, f"{type(error).__name__}: {message}", where)
+        reason = error.strerror or words
+        return StorageError(f"{place}cannot be written: {reason}; {_storage_remedy(number)}, then run the job again")
+    return None
 
 
-def _is_memory_error(error: BaseException) -> bool:
-    if any(kind.__name__ in _MEMORY_ERROR_CLASSES for kind in type(error).__mro__):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY_ERROR_WORDS)
+def _storage_remedy(number: int | None) -> str:
+    if number in _FULL:
+        return "make room"
+    if number in _FORBIDDEN:
+        return "give permission"
+    return "see that the disk and the folder are there"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:MESSAGE_LIMIT]

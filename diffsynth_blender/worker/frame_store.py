@@ -8,6 +8,8 @@ from types import TracebackType
 
 import numpy as np
 
+from ..writing import writing
+
 
 class FrameStore:
     """Frames (H, W, 3) by index, in a file that goes away with the `with` block."""
@@ -30,7 +32,8 @@ class FrameStore:
         self._size = height * width * 3 * self._dtype.itemsize
         self._written = np.zeros(frame_count, dtype=bool)
         # Unbuffered: a frame is one call, and a buffer would be one more copy.
-        self._file = path.open("w+b", buffering=0)
+        with writing(path):
+            self._file = path.open("w+b", buffering=0)
 
     def __enter__(self) -> "FrameStore":
         return self
@@ -44,13 +47,14 @@ class FrameStore:
         return bool(self._written[index])
 
     def write(self, index: int, frame: np.ndarray) -> None:
-        """Keep a frame, float32 (H, W, 3). Raises ValueError for another shape, OSError when the disk is full."""
+        """Keep a frame, float32 (H, W, 3). Raises ValueError for another shape, WriteError when the disk is full."""
         if frame.shape != self._shape:
             raise ValueError(f"frame {index} has shape {frame.shape}, the store's have {self._shape}")
         rest = memoryview(np.ascontiguousarray(frame, dtype=self._dtype)).cast("B")
-        self._file.seek(index * self._size)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        with writing(self._path):
+            self._file.seek(index * self._size)
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self._written[index] = True
 
     def read(self, index: int) -> np.ndarray:

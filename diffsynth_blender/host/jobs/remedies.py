@@ -73,10 +73,12 @@ _BY_KIND: dict[str, tuple[Remedy, ...]] = {
     "out_of_memory": (SMALLER, NARROWER, PROCESSOR),
     "model_missing": (FETCH, DEMO_MODEL),
     "device_missing": (AUTOMATIC, PREFERENCES),
+    "device_lost": (RESUME, PROCESSOR),
     "package_missing": (PREFERENCES,),
     "worker_died": (RESUME, SMALLER, PREFERENCES),
     "protocol": (PREFERENCES,),
     "storage": (Remedy("Open Folder", "diffsynth.open_job_folder", icon="FILE_FOLDER"), RESUME),
+    "system_limit": (RESUME,),
     "busy": (RESUME,),
 }
 
