@@ -14,7 +14,7 @@ import numpy as np
 import OpenEXR
 
 from .errors import PassError
-from .exr_length import ends_early
+from .exr_head import head_fault
 
 PLANES = {"depth": 1, "normal": 3, "vector": 4, "position": 3, "object": 1}
 """Number of channels each pass needs, in the order of the fields of `ExactPasses`."""
@@ -49,7 +49,7 @@ def read_passes(path: Path, channels: Mapping[str, Sequence[str]], *, width: int
         PassError: the file is missing, unreadable or of another size; a pass is missing; a
             value that must be a number is NaN or infinite.
     """
-    planes = _read_planes(path)
+    planes = _read_planes(path, width, height)
     passes = {}
     for name, count in PLANES.items():
         wanted = tuple(channels.get(name, ()))
@@ -93,15 +93,19 @@ def read_samples(path: Path, channels: Mapping[str, Sequence[str]]) -> int | Non
     layer = channels["vector"][0].rpartition(".")[0].rpartition(".")[0]
     with OpenEXR.File(str(path), separate_channels=True, header_only=True) as file:
         told = (part.header.get(f"cycles.{layer}.samples") for part in file.parts)
-        return next((int(value) for value in told if str(value).isdigit()), None)
+        return next((int(value) for value in told if str(value).isdecimal()), None)
 
 
-def _read_planes(path: Path) -> dict[str, np.ndarray]:
+def _read_planes(path: Path, width: int, height: int) -> dict[str, np.ndarray]:
     """Return every channel of every part as one plane, under its own name and `part.channel`."""
     if not path.is_file():
         raise PassError(f"{path}: no such file: capture the frame again")
-    if ends_early(path):
-        raise PassError(f"{path}: truncated or not an EXR file: capture the frame again")
+    try:
+        fault = head_fault(path, width=width, height=height)
+    except OSError as error:
+        raise PassError(f"{path}: cannot be read ({error.strerror}): capture the frame again") from error
+    if fault:
+        raise PassError(f"{path}: {fault}: capture the frame again")
     try:
         # Grouped into colours, a file with lower-case r, g, b next to upper-case ones loses planes.
         parts = OpenEXR.File(str(path), separate_channels=True).parts

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import struct
 import zlib
 from collections.abc import Mapping
@@ -16,17 +15,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..writing import writing
+from ..writing import unfinished, writing
 from .errors import PassError
 from .png_text import with_text
 
-
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
-"""What a frame may come in, whatever its name says. Pillow knows many more, and would start a program for some (EPS)."""
+"""What a frame may come in, whatever its name says. Pillow knows many more, and starts a program for some (EPS)."""
 
 UNREADABLE = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, TypeError, struct.error, zlib.error,
-    Image.DecompressionBombError,
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, TypeError, struct.error,
+    zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 """What Pillow raises for a damaged file, besides MemoryError."""
 
@@ -36,6 +34,12 @@ def open_picture(path: Path) -> Image.Image:
     if not path.is_file():  # a pipe would be waited for
         raise FileNotFoundError(path)
     return Image.open(path, formats=FORMATS)
+
+
+def refuse_mode(image: Image.Image) -> None:
+    """Raise ValueError for pixels whose range nobody knows, which Pillow would cut off or read as other colours."""
+    if image.mode in ("F", "LAB", "HSV"):
+        raise ValueError(f"pictures of mode {image.mode} are not read; save it as an RGB file")
 
 
 def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
@@ -49,29 +53,31 @@ def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
     """
     try:
         with open_picture(path) as image:
-            size, mode = image.size, image.mode
-            if size != (width, height):
-                raise PassError(
-                    f"{path}: the frame is {size[0]}x{size[1]} px, the shot is {width}x{height} px: "
-                    "capture or render the frame again at the size of the shot"
-                )
-            image.load()
-            if mode.startswith("I"):
-                pixels = np.asarray(image, dtype=np.float32)[..., None] / np.float32(65535.0)
-            elif mode in ("RGB", "L"):
-                pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255.0)
-            else:
-                pixels = np.asarray(image.convert("RGBA"), dtype=np.float32) / np.float32(255.0)
+            size = image.size
+            pixels = _unit(image) if size == (width, height) else None
     except FileNotFoundError as error:
         raise PassError(f"{path}: no such file: capture or render the frame again") from error
     except UNREADABLE as error:
-        if isinstance(error, PassError):
-            raise
         reason = " ".join(str(error).split())
         raise PassError(f"{path}: truncated or not a PNG file ({reason}): capture or render the frame again") from error
+    if pixels is None:
+        raise PassError(
+            f"{path}: the frame is {size[0]}x{size[1]} px, the shot is {width}x{height} px: "
+            "capture or render the frame again at the size of the shot"
+        )
     if pixels.shape[-1] == 4:
         pixels = pixels[..., :3] * pixels[..., 3:]
     return np.ascontiguousarray(np.broadcast_to(pixels, (height, width, 3)))
+
+
+def _unit(image: Image.Image) -> np.ndarray:
+    """The pixels of a picture in [0, 1], float32, shape (H, W, 1), (H, W, 3) or (H, W, 4)."""
+    image.load()
+    refuse_mode(image)
+    if image.mode.startswith("I"):
+        return np.asarray(image, dtype=np.float32)[..., None] / np.float32(65535.0)
+    colours = image.convert("RGB" if image.mode in ("RGB", "L") else "RGBA")
+    return np.asarray(colours, dtype=np.float32) / np.float32(255.0)
 
 
 def to_bytes(frame: np.ndarray) -> np.ndarray:
@@ -95,8 +101,7 @@ def write_png(path: Path, frame: np.ndarray, text: Mapping[str, str] | None = No
         raise ValueError(f"{path}: a frame has shape (H, W, 3), got {frame.shape}")
     content = io.BytesIO()
     Image.fromarray(to_bytes(frame)).save(content, format="PNG", compress_level=4)
-    # A name of its own beside the target: os.replace is atomic only within one file system.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = unfinished(path)
     with writing(path):
         try:
             temporary.write_bytes(with_text(content.getvalue(), text or {}))

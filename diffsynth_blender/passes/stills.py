@@ -6,7 +6,6 @@ Values are display-referred sRGB, 0 to 1, as they are stored: no colour transfor
 from __future__ import annotations
 
 import io
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import PassError
-from .images import to_bytes
+from .images import UNREADABLE, open_picture, refuse_mode, to_bytes
 from .png16 import SIGNATURE, encode_png16, read_png16
 
 
@@ -31,12 +30,12 @@ class Still:
 def inspect(path: Path) -> Still:
     """Read the head of an image file. Raises PassError where it is none."""
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             grey16 = image.mode.startswith("I;16")
             return Still(image.width, image.height, 16 if grey16 or _is_png16(path) else 8)
     except FileNotFoundError as error:
         raise PassError(f"{path}: no such file: restore it, or choose another folder") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
@@ -46,17 +45,16 @@ def read_still(path: Path, *, width: int, height: int) -> np.ndarray:
     Raises:
         PassError: the file is missing, unreadable or of another size.
     """
-    try:
-        pixels = _unit(read_png16(path)) if _is_png16(path) else _read_with_pillow(path)
-    except FileNotFoundError as error:
-        raise PassError(f"{path}: no such file: restore it, or choose another folder") from error
-    except (OSError, SyntaxError, ValueError, zlib.error, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from error
-    if pixels.shape[:2] != (height, width):
+    head = inspect(path)
+    if (head.width, head.height) != (width, height):
         raise PassError(
-            f"{path}: the frame is {pixels.shape[1]}x{pixels.shape[0]} px, the others are {width}x{height} px: "
+            f"{path}: the frame is {head.width}x{head.height} px, the others are {width}x{height} px: "
             "make all frames of one size"
         )
+    try:
+        pixels = _unit(read_png16(path)) if _is_png16(path) else _read_with_pillow(path)
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
     channels = pixels.shape[2]
     if channels in (2, 4):
         pixels = pixels[..., :-1] * pixels[..., -1:]
@@ -82,12 +80,13 @@ def _is_png16(path: Path) -> bool:
 
 def _read_with_pillow(path: Path) -> np.ndarray:
     """Return the pixels in [0, 1], shape (H, W, C)."""
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         image.load()
         if image.mode.startswith("I;16"):
             return _unit(np.asarray(image).astype(np.uint16)[..., None])
-        if image.mode in ("I", "F", "LAB", "HSV"):
-            raise ValueError(f"pictures of mode {image.mode} are not read; save it as an RGB file")
+        refuse_mode(image)
+        if image.mode == "I":
+            raise ValueError("pictures of 32-bit greys are not read; save it as an RGB file")
         has_alpha = "A" in image.getbands() or "transparency" in image.info
         return _unit(np.asarray(image.convert("RGBA" if has_alpha else "RGB")))
 

@@ -22,7 +22,11 @@ from ..protocol import JOB_FILE, BadJobError, Job, PackageMissingError, Settings
 from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
 from ..protocol.objects import load_objects
+from ..protocol.reading import read_file
 from ..protocol.shot import Matrix
+
+PICTURE_LIMIT = 2 << 30
+"""Longest file of a frame [bytes]; 8K frames of 16 bits take 200 MB. More would only fill memory."""
 
 
 def at_result_size(job: Job) -> Job:
@@ -161,9 +165,11 @@ def _source_bytes(job: Job, job_dir: Path, frame: int) -> bytes:
 
 def _bytes(path: Path, remedy: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path, PICTURE_LIMIT)
     except OSError as error:
         raise BadJobError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    except ValueError as error:
+        raise BadJobError(f"{path}: cannot be read ({error}); {remedy}") from error
 
 
 @lru_cache(1)
