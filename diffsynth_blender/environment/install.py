@@ -150,7 +150,7 @@ def _sync(plan: Plan, report: Report, is_cancelled: Callable[[], bool], reinstal
         layout.uv,
         [
             *("pip", "sync", "--require-hashes", "--python", str(layout.python), "--link-mode", "hardlink"),
-            *plan.source.arguments(plan.backend.name),
+            *plan.source.arguments(plan.lock.torch_build),
             *(argument for name in reinstall for argument in ("--reinstall-package", name, "--refresh-package", name)),
             str(plan.lock.path),
         ],

@@ -1,9 +1,9 @@
 """The lock files: every package of the worker's environment with its version and the hashes of its files.
 
 One file for each backend, in the form of pip's requirements. Comments at the top of a file, one a platform, say how
-much is downloaded:
+much is downloaded, and where torch comes from its own index which of its builds that is:
 
-    # linux: 528 MB to download
+    # linux: 528 MB to download, torch's build cpu
 """
 
 import hashlib
@@ -19,7 +19,9 @@ PYTHON = "3.11"
 LOCKS = Path(__file__).with_name("locks")
 REGENERATE = "python -m diffsynth_blender.environment.write_locks"
 
-_PLATFORM = re.compile(r"^# (?P<system>\w+): (?P<megabytes>\d+) MB to download$", re.M)
+_PLATFORM = re.compile(
+    r"^# (?P<system>\w+): (?P<megabytes>\d+) MB to download(, torch's build (?P<build>[\w.]+))?$", re.M
+)
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;\\]+)", re.M)
 
 UNPACKED = 3.2
@@ -35,6 +37,8 @@ class Lock:
     download_bytes: int
     versions: dict[str, str]
     """By normalised name of the package; those of other platforms are among them."""
+    torch_build: str = ""
+    """Which of torch's own indexes has its build for this platform, such as "cu130"; "" for the package index."""
 
     @property
     def disk_bytes(self) -> int:
@@ -68,10 +72,11 @@ def read_lock(backend: str, system: str) -> Lock:
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     platforms = {found["system"]: found for found in _PLATFORM.finditer(text)}
     if system not in platforms:
+        other = "" if backend == "cpu" else "choose the backend cpu, or "
         raise SetupError(
-            f"there is no list of packages for {backend} on {system} yet; choose the backend cpu, or give a Python "
-            "that has the worker's packages already"
+            f"there is no list of packages for {backend} on {system}; {other}give a Python that has the worker's "
+            "packages already"
         )
     versions = {normalised(found["name"]): found["version"] for found in _PINNED.finditer(text)}
     found = platforms[system]
-    return Lock(path, backend, int(found["megabytes"]) * 10**6, versions)
+    return Lock(path, backend, int(found["megabytes"]) * 10**6, versions, found["build"] or "")

@@ -37,8 +37,8 @@ class Source:
                 "or give a wheelhouse folder"
             )
 
-    def arguments(self, backend: str) -> list[str]:
-        """For uv, when it installs."""
+    def arguments(self, torch_build: str) -> list[str]:
+        """For uv, when it installs a lock with this build of torch, `Lock.torch_build`."""
         if self.wheelhouse is not None:
             return ["--no-index", "--offline", "--find-links", str(self.wheelhouse)]
         arguments = ["--system-certs"]
@@ -46,8 +46,8 @@ class Source:
             arguments += ["--index-url", self.index_url]
         if self.find_links is not None:
             arguments += ["--find-links", str(self.find_links)]
-        elif backend == "cpu":
-            arguments += ["--torch-backend", "cpu"]  # the public index has the CUDA build alone, on Linux
+        elif torch_build:
+            arguments += ["--torch-backend", torch_build]  # uv knows where torch's own indexes are
         return arguments
 
     def environment(self, folder: Path) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """Write the lock files anew: `python -m diffsynth_blender.environment.write_locks --uv UV [BACKEND ...]`.
 
-From the pins in `worker/requirements*.txt` and the build of torch of each backend. Builds that the package index does
-not have (all but macOS and CUDA on Linux) come from torch's own index, or from a folder of wheels.
+From the pins in `worker/requirements*.txt` and the builds of torch in `lock_targets.py`. The one for the processor on
+Linux, which the package index does not have, comes from a folder of wheels.
 """
 
 import argparse
@@ -11,50 +11,17 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from .lock import LOCKS, PYTHON, REGENERATE
+from .lock_targets import TARGETS, Target
 
 WORKER = Path(__file__).resolve().parents[1] / "worker"
-TORCH = "2.13.0"
-
 
 # The oldest macOS that torch has files for.
 _ENVIRONMENT = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}
-
-
-@dataclass(frozen=True)
-class Target:
-    """One platform of a backend."""
-
-    system: str
-    """As in `lock.py`."""
-    marker: str
-    """Of a requirement that is for this platform alone."""
-    platform: str
-    """uv's name of it."""
-    local: str = ""
-    """What torch's own index appends to its version, such as "+cpu"."""
-
-    @property
-    def torch(self) -> str:
-        """The requirement."""
-        # "==" would also take a build with a local version, such as the one in a folder of wheels.
-        return f"torch==={TORCH}{self.local} ; {self.marker}"
-
-
-_LINUX = ("linux", "sys_platform == 'linux'", "x86_64-manylinux_2_28")
-_WINDOWS = ("windows", "sys_platform == 'win32'", "x86_64-pc-windows-msvc")
-
-TARGETS: dict[str, tuple[Target, ...]] = {
-    "cpu": (Target(*_LINUX, "+cpu"), Target(*_WINDOWS)),
-    "cuda": (Target(*_LINUX),),
-    "macos": (Target("macos", "sys_platform == 'darwin'", "aarch64-apple-darwin"),),
-}
-"""Platforms by backend. ROCm and CUDA on Windows are missing: their builds lie in torch's own index alone."""
 
 
 class LockWriter:
@@ -63,6 +30,7 @@ class LockWriter:
     def __init__(self, uv: Path, find_links: Sequence[str]) -> None:
         self._uv = uv
         self._find_links = [argument for folder in find_links for argument in ("--find-links", folder)]
+        self._stand_ins: tuple[str, ...] = ()
 
     def write(self, backend: str) -> Path:
         """Write the lock of a backend. Raises RuntimeError with uv's words where it cannot be resolved."""
@@ -70,11 +38,19 @@ class LockWriter:
         pins = _requirements(WORKER / "requirements.txt") + [target.torch for target in targets]
         alone = _requirements(WORKER / "requirements-alone.txt")
         common = ("--generate-hashes", "--no-annotate", "--no-header", "--universal")
-        locked = self._compile(pins, *common) + self._compile(alone, *common, "--no-deps")
         head = [f"# Everything the worker runs on with {backend}; made by {REGENERATE}"]
-        for target in targets:
-            megabytes = round(self._size(pins, alone, target) / 1e6)
-            head.append(f"# {target.system}: {megabytes} MB to download")
+        with tempfile.TemporaryDirectory() as stand_ins:
+            self._stand_ins = ("--find-links", stand_ins)
+            builds = [target.build for target in targets if target.build]
+            hashes = {build.stand_in(Path(stand_ins)): build.sha256 for build in builds}
+            locked = self._compile(pins, *common) + self._compile(alone, *common, "--no-deps")
+            for target in targets:
+                megabytes = round(self._size(pins, alone, target) / 1e6)
+                megabytes += target.build.megabytes if target.build else 0
+                origin = f", torch's build {target.torch_build}" if target.torch_build else ""
+                head.append(f"# {target.system}: {megabytes} MB to download{origin}")
+        for stand_in, real in hashes.items():
+            locked = locked.replace(stand_in, real)
         path = LOCKS / f"{backend}.txt"
         path.write_text("\n".join(head) + "\n" + locked, encoding="utf-8")
         return path
@@ -103,7 +79,7 @@ class LockWriter:
                 "--python-version",
                 PYTHON,
             ]
-            command += [*self._find_links, *options]
+            command += [*self._find_links, *self._stand_ins, *options]
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=_ENVIRONMENT)
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
