@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 from diffsynth_blender.host import addon
-from diffsynth_blender.host.capture.checks import CaptureError
-from diffsynth_blender.host.command import command
 from diffsynth_blender.host.jobs.choice import chosen_job
 from diffsynth_blender.host.jobs.remedies import remedies_of
 from diffsynth_blender.host.jobs.stylisation import begin
@@ -164,18 +162,6 @@ def test_undo_takes_the_strip_away_and_redo_brings_it_back(scene, copies, tmp_pa
     stylise(scene)
     assert_shows_results(scene, properties.job_folder(scene), 5, tmp_path / "again.png")
     assert len(bpy.data.scenes) == 2
-
-
-def test_frames_before_zero_are_refused_in_one_sentence(scene, copies, capfd):
-    """Blender renders no animation there; the panel and the command line say so before anything is rendered."""
-    chosen = scene.diffsynth
-    chosen.use_own_range, chosen.frame_start, chosen.frame_end = True, -3, 2
-    with pytest.raises(CaptureError, match=r"Frame range -3 to 2 of scene 'Straße 7' leaves 0 to \d+: move the shot"):
-        stylise(scene)
-    job_dir = properties.job_folder(scene)
-    assert command.run(["run", "--frames", "-3-2", "--output", str(job_dir)]) == 2
-    assert "Frame range -3 to 2" in capfd.readouterr().err
-    assert not job_dir.exists()
 
 
 def test_passes_on_disk_go_the_whole_way(scene, tmp_path):

@@ -5,13 +5,16 @@ They are shown as they are on disk, without the scene's view transform: image ed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import bpy
 
-from ...protocol import load_job, output_path
-from ...protocol.traces import PICTURES_FOLDER
+from ...protocol import Shot, load_job, output_path
+from ...protocol.traces import PICTURES_FOLDER, picture_path
+from ..result.counted import COUNTED_FOLDER, counted
+from ..result.strip import held_paths
 
 PREFIX = "Preview "
 
@@ -21,14 +24,16 @@ def load_pictures(job_dir: Path) -> list[bpy.types.Image]:
 
     Pictures of several frames become image sequences, which follow the frame of the scene. The same images are used
     again by the next preview; those it has no picture for are removed.
+
+    Raises BadJobError where pictures are missing, or links to them cannot be made.
     """
     shot = load_job(job_dir).shot
-    first = shot.frames[0]
-    found = {"Result": output_path(job_dir, first), "Source": shot.source_path(job_dir, first)}
+    found = {"Result": _first(job_dir, shot, "result", partial(output_path, job_dir))}
+    found["Source"] = _first(job_dir, shot, "source", partial(shot.source_path, job_dir))
     for folder in sorted((job_dir / PICTURES_FOLDER).iterdir()):
-        path = folder / f"{first:04d}.png"
-        if path.is_file():
-            found[folder.name.replace("-", " ").title()] = path
+        path_of = partial(picture_path, job_dir, folder.name)
+        if path_of(shot.frames[0]).is_file():
+            found[folder.name.replace("-", " ").title()] = _first(job_dir, shot, folder.name, path_of)
     for image in [image for image in bpy.data.images if image.name.startswith(PREFIX)]:
         if image.name.removeprefix(PREFIX) not in found and not image.library:
             bpy.data.images.remove(image)
@@ -48,9 +53,22 @@ def show_pictures(images: Sequence[bpy.types.Image], frames: Sequence[int]) -> N
     if space.image not in images:  # otherwise the artist has chosen which one to look at
         space.image = images[0]
     user = space.image_user
-    user.frame_start, user.frame_offset, user.frame_duration = frames[0], frames[0] - 1, len(frames)
+    user.frame_start, user.frame_duration = frames[0], frames[-1] - frames[0] + 1
+    user.frame_offset = (0 if _are_counted(frames) else frames[0]) - 1  # Blender counts from one
     user.use_auto_refresh = True
     area.tag_redraw()
+
+
+def _are_counted(frames: Sequence[int]) -> bool:
+    """Whether an image sequence cannot show files of these numbers: some of them below 0, or none in between."""
+    return len(frames) > 1 and (frames[0] < 0 or len(frames) <= frames[-1] - frames[0])
+
+
+def _first(job_dir: Path, shot: Shot, kind: str, path_of: Callable[[int], Path]) -> Path:
+    """The file of the first frame, in a folder that an image sequence can show."""
+    if not _are_counted(shot.frames):
+        return path_of(shot.frames[0])
+    return counted(held_paths(shot, path_of), job_dir / COUNTED_FOLDER / kind)
 
 
 def _load(name: str, path: Path, count: int) -> bpy.types.Image:

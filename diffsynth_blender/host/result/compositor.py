@@ -16,6 +16,7 @@ import bpy
 from ...protocol import BadJobError, Shot, load_job
 from .colours import colour_warning
 from .compositor_links import REPLACED_KEY, REPLACES_KEY, move_links, pairs_of, render_nodes
+from .counted import COUNTED_FOLDER, counted
 from .strip import held_paths, result_of, result_shot
 from .strip_images import blend_path
 
@@ -37,17 +38,18 @@ def replace_render(scene: bpy.types.Scene, job_dir: Path, description: Mapping[s
     """
     job_dir = Path(job_dir).resolve()
     shot = result_shot(load_job(job_dir))
-    held_paths(shot, result_of(job_dir))
+    held = held_paths(shot, result_of(job_dir))
     if not pairs_of(scene):
         for node in render_nodes(scene):
             _stand_in(node)
-    path = result_of(job_dir)(shot.frames[0])
+    is_counted = shot.frames[0] < 0  # then no file name can have the number of its frame
+    path = counted(held, job_dir / COUNTED_FOLDER) if is_counted else held[0]
     image = None
     for node, _ in pairs_of(scene):
         image = image or _load(scene, path, node.image)
         old, node.image = node.image, image
         _drop(old)
-        _set_frames(node, shot)
+        _set_frames(node, shot, 0 if is_counted else shot.frames[0])
         for key, value in description.items():
             node[key] = value
     return _warning(scene, shot)
@@ -109,15 +111,22 @@ def _load(scene: bpy.types.Scene, path: Path, shown: bpy.types.Image | None) -> 
     return image
 
 
-def _set_frames(node: bpy.types.CompositorNodeImage, shot: Shot) -> None:
-    """Have an image node show each frame's file; when only every n-th frame was stylised, each until the next one."""
+def _set_frames(node: bpy.types.CompositorNodeImage, shot: Shot, first_number: int) -> None:
+    """Have an image node show each frame's file; when only every n-th frame was stylised, each until the next one.
+
+    Args:
+        node: The node, which has its image.
+        shot: The shot.
+        first_number: The number in the name of the first frame's file: of that frame; or 0, and then every frame from
+            the first to the last one has a file.
+    """
     first, last = shot.frames[0], shot.frames[-1]
     step = shot.frames[1] - first if len(shot.frames) > 1 else 1
     node.frame_start, node.frame_duration = first, last - first + 1
-    node.frame_offset = first - 1  # Blender counts from one
+    node.frame_offset = first_number - 1  # Blender counts from one
     node.use_auto_refresh, node.use_cyclic = True, False
     node.driver_remove("frame_offset")
-    if step > 1:
+    if step > 1 and first_number == first:
         # Simple enough for Blender to compute it even where scripts in files may not run.
         into = f"min(max(frame - {first}, 0), {last - first})"
         driver = node.driver_add("frame_offset").driver

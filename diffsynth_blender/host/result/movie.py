@@ -6,6 +6,7 @@ The movie is rendered from a scene that exists only meanwhile: no output setting
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -45,6 +46,8 @@ def render_result_movie(job_dir: Path | str, path: Path | str) -> Path:
 
 def _render_frames(shot: Shot, path_of: Callable[[int], Path], path: Path) -> Path:
     paths = held_paths(shot, path_of)
+    if shot.frames[0] < 0:  # where Blender renders no animation; a movie does not know its frames' numbers
+        shot = replace(shot, frames=tuple(frame - shot.frames[0] for frame in shot.frames))
     scene = new_edit_scene("DiffSynth movie")
     try:
         fit_edit_scene(scene, shot)

@@ -72,9 +72,11 @@ def replace_with(original: bpy.types.Strip, result: Result) -> bpy.types.ImageSt
 
 
 def warnings_of(strip: bpy.types.Strip) -> list[str]:
-    """What is lost where a strip shows a result, and how to have it: colours, and the sound of what is muted now."""
+    """What is lost where a strip shows a result, and how to have it: colours, frames, sound of what is muted now."""
     found = [colour_warning(strip.id_data, sequencer=True)]
     original = find_original(strip)
+    if original is None and strip.frame_final_start < 0:
+        found.append(f"Blender renders animations from frame 0 on; to render all of strip {strip.name!r} move it there")
     if original is not None and sounds_in(original):
         found.append(f"strip {original.name!r} is muted with the sound inside it; add that sound as a strip of its own")
     return [text for text in found if text]

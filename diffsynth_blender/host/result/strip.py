@@ -101,6 +101,8 @@ def new_edit_scene(name: str, shot_scene: bpy.types.Scene | None = None) -> bpy.
 def fit_edit_scene(scene: bpy.types.Scene, shot: Shot) -> None:
     """Size, speed and frame range of the shot, and its frames shown bit-exactly.
 
+    Blender's frame range begins at 0 at the lowest; a shot that begins below it is played by the preview range.
+
     Raises BadJobError when Blender runs with a colour configuration that lacks them.
     """
     render = scene.render
@@ -111,5 +113,8 @@ def fit_edit_scene(scene: bpy.types.Scene, shot: Shot) -> None:
     render.use_border = False
     render.use_sequencer = True
     scene.frame_start, scene.frame_end = shot.frames[0], shot.frames[-1]
+    if shot.frames[0] < 0:
+        scene.use_preview_range = True
+        scene.frame_preview_start, scene.frame_preview_end = shot.frames[0], shot.frames[-1]
     scene.frame_set(shot.frames[0])
     show_exactly(scene)

@@ -5,6 +5,7 @@ The number of a frame is the scene frame at which the sequencer shows it. What h
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -39,8 +40,6 @@ def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.Strip:
     if strip.type not in READABLE:
         kinds = ", ".join(READABLE.values())
         raise BadJobError(f"strip {name!r} holds no frames of its own; choose {kinds}")
-    if strip_frames(strip)[0] < 0:
-        raise BadJobError(f"strip {name!r} starts before frame 0, where frames have no numbers; move it to the right")
     return strip
 
 
@@ -73,7 +72,7 @@ def files_of(strip: bpy.types.ImageStrip, frames: range) -> dict[int, Path] | No
     names = [element.filename for element in strip.elements]
     if not all(name.lower().endswith(".png") for name in names):
         return None
-    first = int(strip.frame_start)
+    first = math.floor(strip.frame_start)
     # Beyond its ends a strip of images holds its first and last one.
     return {frame: folder / names[min(max(0, frame - first), len(names) - 1)] for frame in frames}
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...protocol.frames import numbered_names
 from ..capture.checks import CaptureError
 
 NAMED = 8
@@ -19,32 +20,31 @@ def find_sequence(file: Path) -> dict[int, Path]:
     """The files of a sequence by frame number, rising.
 
     Args:
-        file: One of them, whose last digits are its frame ("shot_v2_0017.exr" is 17), or their common name as Blender
-            writes it, with # for the number ("shot_####.exr").
+        file: One of them, whose last digits are its frame ("shot_v2_0017.exr" is 17; what a minus before them means,
+            `numbered_names` says), or their common name as Blender writes it, with # for the number ("shot_####.exr").
 
     Raises CaptureError where there is none, and where two are of one frame.
     """
-    stem = file.stem
-    held = re.fullmatch(r"(.*?)#+([^#]*)", stem) or re.fullmatch(r"(.*?)\d+(\D*)", stem)
-    if held is None:
-        raise CaptureError(f"{file} has no frame number in its name: choose a file of a numbered sequence.")
-    # The whole run of digits before the rest of the name, of whatever length: Blender pads to the number of #.
-    pattern = re.compile(re.escape(held[1]) + r"(\d+)" + re.escape(held[2] + file.suffix))
-    found: dict[int, Path] = {}
     try:
-        names = sorted(path.name for path in file.parent.iterdir())
+        beside = sorted(path for path in file.parent.iterdir() if path.suffix == file.suffix)
     except OSError as error:
         raise CaptureError(f"{file.parent} cannot be read ({error.strerror}): choose a file that is there.") from error
-    for name in names:
-        match = pattern.fullmatch(name)
-        if match is None:
-            continue
-        number = int(match[1])
+    names = numbered_names([file.stem, *(path.stem for path in beside)])
+    if marked := re.fullmatch(r"(.*?)#+([^#]*)", file.stem):
+        # The whole number, of whatever length: Blender pads to the number of #.
+        pattern = re.compile(re.escape(marked[1]) + r"(-?[0-9]+)" + re.escape(marked[2]))
+        numbers = {path: int(match[1]) for path in beside if (match := pattern.fullmatch(path.stem))}
+    elif file.stem in names:
+        own = names[file.stem]
+        numbered = ((path, names[path.stem]) for path in beside if path.stem in names)
+        numbers = {path: name.number for path, name in numbered if (name.head, name.tail) == (own.head, own.tail)}
+    else:
+        raise CaptureError(f"{file} has no frame number in its name: choose a file of a numbered sequence.")
+    found: dict[int, Path] = {}
+    for path, number in numbers.items():
         if number in found:
-            raise CaptureError(
-                f"{file.parent / name} is frame {number}, and so is {found[number].name}: keep one of them."
-            )
-        found[number] = file.parent / name
+            raise CaptureError(f"{path} is frame {number}, and so is {found[number].name}: keep one of them.")
+        found[number] = path
     if not found:
         raise CaptureError(f"{file}: there is no such file: choose one that is there.")
     return dict(sorted(found.items()))
