@@ -1,8 +1,20 @@
-"""What goes wrong while a file is written, with the file's name. Knows the standard library alone, so all may use it."""
+"""Files that are being written: their names until they are finished, and what goes wrong, with the file's name.
 
+Knows the standard library alone, so all may use it.
+"""
+
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PART = ".part"
+"""Marks a file that is not finished; it stays behind only where a process was killed, until the next one starts."""
+
+
+def unfinished(path: Path) -> Path:
+    """A temporary name beside `path`, where renaming is atomic. It keeps the suffix, by which image writers choose."""
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{PART}{path.suffix}")
 
 
 class WriteError(OSError):

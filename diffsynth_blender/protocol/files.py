@@ -3,14 +3,12 @@
 import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..writing import writing
+from ..writing import PART, unfinished, writing
 
-PART = ".part"  # marks a file that is not finished; it stays behind only where a process was killed
 HASH_BLOCK = 1 << 20  # bytes read at a time: memory stays small for any file
 
 
@@ -18,10 +16,9 @@ HASH_BLOCK = 1 << 20  # bytes read at a time: memory stays small for any file
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well, it becomes `path`, otherwise it is removed.
 
-    The temporary name keeps the suffix, since image writers choose their format by it. The folder of `path` must exist.
-    Raises WriteError where the system refuses.
+    The temporary name keeps the suffix. The folder of `path` must exist. Raises WriteError where the system refuses.
     """
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{PART}{path.suffix}")
+    temporary = unfinished(path)
     try:
         with writing(path):
             yield temporary
@@ -41,9 +38,12 @@ def write_bytes_atomic(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove what killed processes left behind in a folder. Only for who knows that nobody else writes there."""
-    for path in Path(folder).glob(f".*{PART}*"):
+def remove_parts(folder: Path, *, below: bool = False) -> None:
+    """Remove what killed processes left behind in a folder, and in those `below` it where asked for.
+
+    Only for who knows that nobody else writes there.
+    """
+    for path in Path(folder).glob(f"{'**/' if below else ''}.*{PART}*"):
         path.unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
     {"event": "start", "settings_hash": "…"}                                      a run begins or goes on
     {"event": "step", "index": 3, "file": "cache/latents.npz", "sha256": "…"}     a denoising step and its checkpoint
     {"event": "frame", "frame": 7, "file": "output/0007.png", "sha256": "…"}      a result file
-    {"event": "done"}                                                             all frames of the job
+    {"event": "done"}                                                             all frames, and the report
     {"event": "redo", "settings_hash": "…"}                                       what follows belongs to a redo
 
 A line is on the disk before the next thing is done. A crash can leave a torn last line: it does not count.
@@ -24,6 +24,7 @@ from .files import file_sha256, remove_parts
 from .frames import FRAME_LIMIT
 from .job import CACHE_FOLDER, baseline_path, output_path
 from .lock import try_lock
+from .traces import PICTURES_FOLDER
 
 JOURNAL_FILE = "journal.jsonl"
 
@@ -58,7 +59,7 @@ class JournalState:
     makers: dict[Path, str] = field(default_factory=dict)
     """Which run made each of `files`: its settings hash, that of the job or of one of its redos."""
     done: bool = False
-    """Whether the job was once finished; files may have been lost since."""
+    """Whether the job was finished and reported, and no frame was made since; files may have been lost."""
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -108,8 +109,10 @@ class Journal:
             self._file.close()
             raise BadJobError(f"{path}: cannot be locked: {error.strerror}; move the job to another disk") from None
         _cut_torn_line(path)
-        for folder in (output_path(job_dir, 0).parent, baseline_path(job_dir, 0).parent, self._job_dir / CACHE_FOLDER):
+        for folder in (self._job_dir, output_path(job_dir, 0).parent, baseline_path(job_dir, 0).parent):
             remove_parts(folder)
+        for folder in (self._job_dir / CACHE_FOLDER, self._job_dir / PICTURES_FOLDER):
+            remove_parts(folder, below=True)
 
     def start(self, settings_hash: str) -> JournalState:
         """Begin or go on with a job. Returns what is already finished with exactly these settings."""
@@ -129,7 +132,7 @@ class Journal:
         self._append({"event": "frame", "frame": frame, **self._file_entry(path)})
 
     def done(self) -> None:
-        """Every frame of the job is finished."""
+        """Every frame of the job is finished, and the report tells of them."""
         self._append({"event": "done"})
 
     def close(self) -> None:
@@ -196,6 +199,7 @@ def _state_of(job_dir: Path, lines: list[JsonObject]) -> JournalState:
             steps.pop(file, None)
             steps[file] = line.integer("index", 0, 1000), line.text("sha256")
         elif event == "frame":
+            done = False  # the report does not know of this one
             frames[line.text("file")] = line.integer("frame", -FRAME_LIMIT, FRAME_LIMIT), line.text("sha256"), maker
         else:
             done = True

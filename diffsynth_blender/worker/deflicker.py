@@ -20,7 +20,6 @@ from ..protocol import (
     Journal,
     StorageError,
 )
-from ..protocol.files import remove_parts
 from .deflicker_engine import choose_device, compute, describe_device, span_to_compute
 from .deflicker_frames import FrameFiles, inputs_hash
 from .deflicker_plan import DeflickerPlan
@@ -53,7 +52,6 @@ def run_plan(plan: DeflickerPlan, *, on_event: Callable[[Event], None], is_cance
     except OSError as error:
         raise StorageError(f"{plan.output_dir}: cannot be made: {error.strerror}; choose another folder") from None
     with Journal(plan.output_dir) as journal:
-        remove_parts(plan.output_dir)
         _Run(plan, frames, device, journal, on_event, stop_if_cancelled).execute()
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 from ..blending.keyframes import KeyFrameInterpolator
 from ..passes.images import to_bytes
 from ..protocol.job import CACHE_FOLDER
+from ..writing import PART
 from .frame_store import FrameStore
 from .part import Part
 from .restyle import Restyling
@@ -71,7 +72,7 @@ def restyle_by_keys(
     settings = part.settings.key_frames
     assert settings is not None
     every = range(len(part.frames))
-    path = part.context.job_dir / CACHE_FOLDER / f"keys-{name}.bin"
+    path = part.context.job_dir / CACHE_FOLDER / f".keys-{name}{PART}.bin"
     size = {"height": part.inputs.height, "width": part.inputs.width}
     # Not rounded: a key frame that is read back from its file must be the same to the bit.
     with FrameStore(path, frame_count=len(every), dtype=np.float32, **size) as store:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from diffsynth_blender.protocol.files import file_sha256, remove_parts, replacing, write_bytes_atomic
+from diffsynth_blender.writing import unfinished
 
 
 def test_replaces_in_one_piece(tmp_path: Path) -> None:
@@ -46,6 +47,13 @@ def test_remove_parts(tmp_path: Path) -> None:
         (tmp_path / "b.part.png").touch()
         remove_parts(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["b.part.png"]
+        (tmp_path / "below").mkdir()
+        below = unfinished(tmp_path / "below" / "c.npy")
+        below.touch()
+        remove_parts(tmp_path)
+        assert below.exists()
+        remove_parts(tmp_path, below=True)
+        assert not below.exists()
         temporary.touch()
     remove_parts(tmp_path / "nowhere")
 

@@ -94,7 +94,7 @@ def test_a_checkpoint_file_used_again(tmp_path: Path) -> None:
 
 
 def test_a_redo_takes_over_the_frames_it_makes(tmp_path: Path) -> None:
-    """Tell which run made a file; a redo changes neither what the others made nor that the job was done."""
+    """Tell which run made a file; a redo does not change what the others made, and the job is to be reported anew."""
     with Journal(tmp_path) as journal:
         journal.start("abc")
         kept, redone = (finish_frame(journal, tmp_path, frame) for frame in (1, 2))
@@ -104,7 +104,7 @@ def test_a_redo_takes_over_the_frames_it_makes(tmp_path: Path) -> None:
         finish_frame(journal, tmp_path, 2, b"another picture")
     with Journal(tmp_path) as journal:
         state = journal.start("abc")
-        assert state.done and state.makers == {kept: "abc", redone: "def"}
+        assert not state.done and state.makers == {kept: "abc", redone: "def"}
         assert state.is_finished(redone) and state.is_finished(redone, {"def"})
         assert not state.is_finished(redone, {"abc"}) and not state.is_finished(kept, {"def"})
         assert state.checkpoint is not None and state.checkpoint.path == checkpoint
