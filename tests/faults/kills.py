@@ -1,0 +1,194 @@
+"""A run that is killed, and what must hold afterwards: nothing left, nothing half, and the same bits in the end."""
+
+import hashlib
+import json
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from diffsynth_blender.protocol.lock import try_lock
+from tests.faults.moments import Moment, moments_of
+from tests.faults.plugin import Tally
+from tests.faults.worker_process import Hang, StartedWorker, run_to_end
+
+PICTURES = ("output", "baseline", ".")
+"""Folders that hold what people look at; a deflickering writes into the folder itself."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something a worker does with a folder, and how it is gone on with."""
+
+    prepare: Callable[[Path], Sequence[object]]
+    """Makes the folder of a fresh job; returns the worker's arguments."""
+    resume: Callable[[Path], Sequence[object]] | None = None
+    """The worker's arguments after a kill; None for the same again."""
+    folder: str = "."
+    """Where the results lie, inside of what was prepared."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a run without interruption leaves."""
+
+    frames: dict[str, str]
+    """SHA-256 of every picture that people look at, by its path in the folder."""
+    before: dict[str, str]
+    """The same before the run."""
+    files: frozenset[str]
+    """Every file."""
+    report: dict
+    moments: tuple[Moment, ...]
+    seconds: float
+
+
+def frames_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of every frame that is there under its final name."""
+    paths = [path for name in PICTURES for path in sorted((folder / name).glob("[!.]*.png"))]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def files_of(folder: Path) -> frozenset[str]:
+    """Paths of every file in the folder."""
+    return frozenset(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def report_of(folder: Path) -> dict:
+    """What the report says, without how long it took and what happened on the way."""
+    report = json.loads((folder / "report.json").read_text())
+    return {key: value for key, value in report.items() if key not in ("seconds", "notes")}
+
+
+def is_free(folder: Path) -> bool:
+    """Whether nobody holds the lock of a job folder."""
+    try:
+        with (folder / "journal.jsonl").open("rb+") as file:
+            return try_lock(file)
+    except FileNotFoundError:
+        return True
+
+
+def learn(scenario: Scenario, root: Path) -> Truth:
+    """Run a scenario without interruption."""
+    arguments = scenario.prepare(root)
+    folder = root / scenario.folder
+    before = frames_of(folder)
+    worker = run_to_end(*arguments)
+    assert worker.returncode == 0, worker.stderr
+    moments = moments_of(worker.events, worker.times)
+    return Truth(
+        frames_of(folder), before, files_of(folder), report_of(folder), tuple(moments), sum(m.seconds for m in moments)
+    )
+
+
+class Trial:
+    """A fresh folder of a scenario whose worker is killed again and again, and then left to finish."""
+
+    def __init__(self, scenario: Scenario, truth: Truth, root: Path) -> None:
+        """Prepare the folder `root`."""
+        self._scenario = scenario
+        self._truth = truth
+        self._root = root
+        self._arguments = scenario.prepare(root)
+        self.folder = root / scenario.folder
+        self._kills: list[tuple[str, int, bool]] = []  # fault, orphans, hung
+
+    def kill_at(self, moment: Moment, delay: float) -> bool:
+        """Start the worker and kill it some time [s] after a stretch began; False where it finished before that."""
+
+        def reached(worker: StartedWorker) -> bool:
+            if moment.mark is not None and not worker.until(moment.begins()):
+                return False
+            time.sleep(delay)
+            return True
+
+        return self._kill(moment.name, reached)
+
+    def kill_after(self, seconds: float, fault: str) -> bool:
+        """Start the worker and kill it after some time; False where it finished before that."""
+
+        def reached(_: StartedWorker) -> bool:
+            time.sleep(seconds)
+            return True
+
+        return self._kill(fault, reached)
+
+    def die(self, fault: str, environment: dict[str, str]) -> bool:
+        """Start a worker whose environment has it die by itself; False where it finished before that."""
+        return self._kill(fault, lambda worker: not worker.until(lambda event: event["type"] == "JobDone"), environment)
+
+    def finish(self, tally: Tally) -> None:
+        """Go on to the end; enter each kill in the table, and assert that it left nothing and cost nothing."""
+        hung, words, lost = False, "", len(self._truth.frames)
+        try:
+            worker = run_to_end(*self._arguments)
+            words = "" if worker.returncode == 0 else worker.stderr[-2000:]
+            lost = self._lost()
+        except Hang as error:
+            hung, words = True, str(error)
+        complaint = words or self._complaint()
+        for number, (fault, orphans, stuck) in enumerate(self._kills):
+            is_last = number == len(self._kills) - 1  # what is lost is counted once
+            tally.record(
+                fault,
+                recovered=not complaint,
+                lost_frames=lost if is_last else 0,
+                hung=stuck or (hung and is_last),
+                orphans=orphans,
+            )
+        assert not complaint, f"after {[kill[0] for kill in self._kills]}: {complaint}"
+        assert not any(orphans or stuck for _, orphans, stuck in self._kills)
+
+    def _kill(
+        self, fault: str, reached: Callable[[StartedWorker], bool], environment: dict[str, str] | None = None
+    ) -> bool:
+        with StartedWorker(*self._arguments, environment=environment) as worker:
+            if self._scenario.resume is not None:
+                self._arguments = self._scenario.resume(self._root)
+            try:
+                if reached(worker):
+                    worker.kill()
+                code = worker.wait(30.0)
+            except Hang:
+                self._kills.append((fault, 0, True))
+                raise
+            if code == 0:
+                return False
+            assert code == -signal.SIGKILL, f"{code}: {worker.stderr}"
+            self._kills.append((fault, len(worker.orphans()), False))
+        self._look()
+        return True
+
+    def _look(self) -> None:
+        """Nothing that is seen now may be half of something, or held by somebody."""
+        assert is_free(self.folder), "the lock is still held"
+        for name, digest in frames_of(self.folder).items():
+            if digest not in (self._truth.frames.get(name), self._truth.before.get(name)):
+                raise AssertionError(f"{name} is neither the frame of before nor the finished one")
+        for path in self.folder.glob("*.json"):
+            json.loads(path.read_text())
+        for path in self.folder.glob("cache/*.png"):
+            with Image.open(path) as image:
+                image.load()
+
+    def _lost(self) -> int:
+        now = frames_of(self.folder)
+        return sum(now.get(name) != digest for name, digest in self._truth.frames.items())
+
+    def _complaint(self) -> str:
+        """What is not as after a run without interruption; empty where nothing."""
+        if lost := self._lost():
+            return f"{lost} frames differ from those of a run without interruption"
+        if not is_free(self.folder):
+            return "the lock is still held"
+        if more := files_of(self.folder) - self._truth.files:
+            return f"files were left: {sorted(more)}"
+        if less := self._truth.files - files_of(self.folder):
+            return f"files are missing: {sorted(less)}"
+        if report_of(self.folder) != self._truth.report:
+            return f"the report differs: {report_of(self.folder)} instead of {self._truth.report}"
+        return ""
