@@ -182,7 +182,7 @@ def test_a_strip_below_zero_is_stylised_and_deflickered(scene, tmp_path):
     chosen = scene.diffsynth
     chosen.source.kind, chosen.source.strip = "STRIP", "Plate"
     assert bpy.ops.diffsynth.fit_range() == {"FINISHED"}
-    chosen.controls.depth.use = False
+    chosen.controls.depth.use = chosen.controls.normal.use = False
     stylise(scene)
     job_dir = properties.job_folder(scene)
     assert load_job(job_dir).shot.frames == (-3, -2, -1)
