@@ -38,6 +38,17 @@ def stays_below(value: str) -> bool:
     return is_path(value) and not leaves and not any(map(_DEVICE.match, windows.parts))
 
 
+def one_line(text: str, limit: int) -> str:
+    """A message on one line that a terminal shows as it is: what moves its cursor or its colours is written out.
+
+    One that is longer than `limit` [characters] loses its middle: places come first in our messages, remedies last.
+    """
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return line if len(line) <= limit else f"{line[: limit // 2]} ... {line[-limit // 2 :]}"
+
+
 def shortened(value: object) -> str:
     """A value as Python writes it, on one line and not too long for a message."""
     if isinstance(value, str | bytes | list):

@@ -53,7 +53,15 @@ def main() -> int:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the host's terminal is the host's; it tells us what to do
     end_with_parent()
-    return serve(sys.stdin.buffer, stdout)
+    return serve(take_stdin(), stdout)
+
+
+def take_stdin() -> IO[bytes]:
+    """The real stdin, for messages only. Whatever else reads it from now on, a child or a question, finds its end."""
+    descriptor, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return os.fdopen(descriptor, "rb")
 
 
 def take_stdout() -> IO[bytes]:

@@ -14,6 +14,7 @@ from ..protocol.errors import (
     SystemLimitError,
     WorkerMemoryError,
 )
+from ..protocol.texts import one_line
 from ..writing import WriteError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -83,4 +84,4 @@ def _storage_remedy(number: int | None) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:MESSAGE_LIMIT]
+    return one_line(text, MESSAGE_LIMIT)

@@ -118,11 +118,13 @@ class _Server:
             _release_memory()
 
     def _read(self, stream_in: IO[bytes]) -> None:
+        is_polite = False
         try:
             is_polite = self._read_requests(stream_in)
-        except ProtocolError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            self._exit_code, is_polite = error.exit_code, False
+        except Exception as error:  # whatever it is: a worker that no longer listens must not stay
+            failure = describe_failure(error)
+            print(f"error: {failure.message}", file=sys.stderr, flush=True)
+            self._exit_code = failure.exit_code
         with self._job_lock:
             running = self._job
         if running is not None:
@@ -164,8 +166,10 @@ class _Server:
                 self._job = _AcceptedJob(request)
                 self._accepted.put(self._job)
                 return
-        message = f"{_folder(request)}: this worker still runs {_folder(running.request)}; wait for it or cancel it"
-        self._send(JobFailed(request.job_id, JobBusyError.kind, message, ""))
+        error = JobBusyError(
+            f"{_folder(request)}: this worker still runs {_folder(running.request)}; wait for it or cancel it"
+        )
+        self._send(JobFailed(request.job_id, error.kind, describe_failure(error).message, ""))
 
     def _cancel(self, job_id: str) -> None:
         with self._job_lock:
