@@ -17,7 +17,8 @@ from ..protocol.framing import decode_line
 from ..protocol.lock import try_lock
 from ..protocol.messages import JOB_EVENTS, TERMINAL_EVENTS, Event, JobCancelled, JobFailed, Ready
 from ..protocol.traces import events_path, log_path
-from .process import own_group, worker_environment
+from .behind import start_behind
+from .process import worker_environment
 
 RUN = ("-m", "diffsynth_blender.worker", "run")
 START_SECONDS = 30.0  # to the first line of the event file; it takes a fraction of a second on an idle machine
@@ -47,13 +48,13 @@ def start_detached(python: Path, package_root: Path, job_dir: Path, *, arguments
     events.unlink(missing_ok=True)  # or its old end would be taken for the new one's
     with log.open("wb") as stderr:
         try:
-            process = subprocess.Popen(
+            process = start_behind(
                 [str(python), *arguments, str(Path(job_dir).absolute()), "--events", str(events)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 env=worker_environment(package_root),
-                **own_group(),
+                leaves=True,
             )
         except OSError as error:
             raise WorkerDiedError(
@@ -145,7 +146,7 @@ class DetachedWorker:
 
     def _kill(self) -> None:
         if self._pid is not None and hasattr(os, "killpg"):
-            os.killpg(self._pid, signal.SIGKILL)  # it leads a group of its own, see `own_group`
+            os.killpg(self._pid, signal.SIGKILL)  # it leads a group of its own, see `start_behind`
         while is_detached(self._job_dir):
             time.sleep(0.01)
 

@@ -18,6 +18,7 @@ from typing import IO, TypeAlias
 from ..protocol.errors import ProtocolError, WorkerDiedError
 from ..protocol.framing import encode_line, read_messages
 from ..protocol.messages import Message, Request, Shutdown
+from .behind import start_behind
 
 SERVE = ("-m", "diffsynth_blender.worker", "serve")
 STDERR_LINES = 40  # kept for the error message; a Python traceback of a deep library fits
@@ -67,13 +68,12 @@ class WorkerProcess:
         if self._process is not None:
             raise RuntimeError("this worker was started before; make a new WorkerProcess")
         try:
-            self._process = subprocess.Popen(
+            self._process = start_behind(
                 [str(self._python), *self._arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=worker_environment(self._package_root),
-                **own_group(),
             )
         except OSError as error:
             raise WorkerDiedError(
@@ -175,13 +175,6 @@ def worker_environment(package_root: Path) -> dict[str, str]:
     environment["PYTHONNOUSERSITE"] = "1"
     environment["PYTHONSAFEPATH"] = "1"  # or a json.py in the host's current folder would take the place of Python's
     return environment
-
-
-def own_group() -> dict:
-    """No console window on Windows; a process group of its own, so that Ctrl-C in a terminal is the host's alone."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from ..diffusion.denoise import JobInterrupted
 from ..passes.images import write_png
 from ..protocol import Checkpoint, Event, FrameDone, JobNote, JobProgress, Journal, JournalState, output_path
+from ..protocol.traces import latest_path
+from .latest import LatestPicture
 from .report import Stopwatch
 
 
@@ -28,6 +30,8 @@ class RunContext:
         """What was finished when the run began."""
         self.is_cancelled = is_cancelled
         self.watch = Stopwatch()
+        self.latest = LatestPicture(latest_path(job_dir))
+        """What is shown of the frames on their way."""
         self.notes: list[str] = []
         """What was worth telling, for the report."""
         self.text: dict[str, str] = {}
@@ -61,6 +65,7 @@ class RunContext:
         """Finish the result of a scene frame and tell of it."""
         path = output_path(self.job_dir, frame)
         self.finish(path, frame, pixels)
+        self.latest.show(lambda: pixels)
         self._on_event(FrameDone("", frame, str(path)))
 
     def is_finished(self, path: Path, makers: Collection[str] | None = None) -> bool:

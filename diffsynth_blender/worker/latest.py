@@ -1,14 +1,15 @@
-"""The latest picture: how a frame of the clip looks so far, small, for whoever waits. Never changes the result."""
+"""The latest picture: how a frame of the clip looks so far, small, for whoever waits. Never changes the result.
+
+Small, because an interface reads it between two of its own pictures: a whole frame would take longer than that.
+"""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from ..diffusion.latents import Codec, decode_each
 from ..passes.images import write_png
 
 SIZE = 256  # px, the longer side
@@ -19,20 +20,18 @@ SHARE = 20  # and so many times as long as the last one took: pictures cost a tw
 class LatestPicture:
     """Replaces one file by newer pictures, not more often than anybody looks at it."""
 
-    def __init__(self, path: Path, codec: Codec, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Args: `path` of the file, its folder exists; `codec` that decodes; `clock` tells the time [s]."""
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Args: `path` of the file, its folder exists; `clock` tells the time [s]."""
         self._path = path
-        self._codec = codec
         self._clock = clock
         self._next_at = float("-inf")
 
-    def show(self, x0: Callable[[], torch.Tensor]) -> None:
-        """Show the clean latents (1, C, h, w) that `x0` returns; it is not called when it is too early for another."""
+    def show(self, picture: Callable[[], np.ndarray]) -> None:
+        """Show what `picture` returns, (H, W, 3) in [0, 1]; it is not called when it is too early for another."""
         started_at = self._clock()
         if started_at < self._next_at:
             return
-        (picture,) = decode_each(self._codec, x0())
-        write_png(self._path, shrink(picture.float().cpu().numpy()))
+        write_png(self._path, shrink(picture()))
         now = self._clock()
         self._next_at = now + max(SECONDS, SHARE * (now - started_at))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ..diffusion.colour import ColourHold
 from ..diffusion.deflicker import Deflickering, scheduled
@@ -13,14 +13,12 @@ from ..diffusion.denoise import StepDone, X0Edit, denoise
 from ..diffusion.families import GuidedDenoiser
 from ..diffusion.latents import decode_each
 from ..diffusion.sampler import Sampler
-from ..protocol.files import replacing
 from ..protocol.job import CACHE_FOLDER
 from ..protocol.settings import Numbers
-from ..protocol.traces import latest_path
 from .animation import per_frame
 from .estimate import describe, estimate
-from .latest import LatestPicture
 from .part import Part
+from .tensor_file import save_tensors
 
 Picture = Callable[[], np.ndarray]
 """Reads a finished picture, float32 in [0, 1], shape (H, W, 3)."""
@@ -91,7 +89,6 @@ class Restyling:
         """Clean latents (T, C, h, w) of the restyled frames, from the last step that is on disk."""
         part, context = self._part, self._context
         pipeline, sampler = part.pipeline, part.pipeline.sampler()
-        self._latest = LatestPicture(latest_path(context.job_dir), pipeline.loop_codec)
         noise = part.noise(self.restyled)
         kept, first_step, sources = context.checkpoint(self._path), 0, None
         if (self._settings.strength < 1 and kept is None) or self._settings.hold_colours > 0:
@@ -175,13 +172,16 @@ class Restyling:
     def _keep(self, done: StepDone) -> None:
         """Put the state after a step on disk and enter it in the journal; only then may the one before go."""
         path = self._path(done.step)
-        tensors = {LATENTS: done.latents, **{STATE + name: tensor for name, tensor in done.state.items()}}
-        with replacing(path) as temporary:
-            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        save_tensors(path, {LATENTS: done.latents, **{STATE + name: tensor for name, tensor in done.state.items()}})
         self._context.journal.step_finished(done.step, path)
         self._path(done.step - 1).unlink(missing_ok=True)
-        self._latest.show(lambda: done.x0(len(done.latents) // 2))
+        self._context.latest.show(lambda: self._decoded(done.x0(len(done.latents) // 2)))
         self._context.progress(self._stage, done.step + 1, done.step_count)
+
+    def _decoded(self, latents: torch.Tensor) -> np.ndarray:
+        """The frame (H, W, 3) of latents (1, C, h, w), as the loop itself decodes."""
+        (picture,) = decode_each(self._part.pipeline.loop_codec, latents)
+        return picture.float().cpu().numpy()
 
 
 def _last(schedule: Numbers) -> float:

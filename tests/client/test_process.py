@@ -46,6 +46,21 @@ def test_the_environment_of_the_host_does_no_harm(tmp_path: Path, monkeypatch: p
         wait_for_ready(session, 20)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="priorities have other names there")
+def test_the_host_comes_first() -> None:
+    """Run every thread of a worker at a lower priority, in the host's session, where priorities count, and apart."""
+    with WorkerSession(WorkerProcess(Path(sys.executable), ROOT)) as session:
+        wait_for_ready(session, 20)
+        pid = session.process.pid
+        assert pid is not None
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+        assert os.getpgid(pid) == pid and os.getsid(pid) == os.getsid(0)
+        if sys.platform.startswith("linux"):
+            threads = Path(f"/proc/{pid}/task").glob("*/stat")
+            niceness = {thread.read_text().rsplit(")", 1)[1].split()[16] for thread in threads}
+            assert niceness == {str(os.getpriority(os.PRIO_PROCESS, pid))}
+
+
 def test_no_such_interpreter(tmp_path: Path) -> None:
     """Say what could not be started, and where to choose another."""
     for python in (tmp_path / "python", tmp_path):

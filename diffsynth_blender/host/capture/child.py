@@ -21,6 +21,7 @@ from pathlib import Path
 
 import bpy
 
+from ...client.behind import start_behind
 from ...protocol import JobCancelledError, Settings
 from ..source.options import source_arguments
 from ..source.source import Source, chosen_source
@@ -51,7 +52,7 @@ sys.stdout.flush(); sys.stderr.flush()
 os._exit(code)  # the wheels of 4.2 and 4.5 may hang in the interpreter's own exit
 """
 _OPEN = "import bpy; bpy.ops.wm.open_mainfile(filepath={file!r})\n"
-_RENDERED = re.compile(r"diffsynth: render (\d+)/(\d+), frame (\d+)")
+_RENDERED = re.compile(r"diffsynth: render (\d+)/(\d+), frame (-?\d+)")
 _ERROR = "diffsynth: error: "
 
 
@@ -69,14 +70,13 @@ class ChildRender:
         self._folder = tempfile.TemporaryDirectory(prefix="diffsynth-")
         copy = str(Path(self._folder.name, "shot.blend"))
         _save_copy(copy)
-        self._process = subprocess.Popen(
+        self._process = start_behind(
             _command_line(copy, _CODE.format(root=str(PACKAGE_ROOT), arguments=arguments)),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            start_new_session=os.name == "posix",  # Ctrl-C in a terminal is the artist's Blender's alone
         )
         self._reader = threading.Thread(target=self._read, name="DiffSynth render", daemon=True)
         self._reader.start()

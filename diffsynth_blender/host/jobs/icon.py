@@ -27,7 +27,9 @@ def icon_of(path: Path | None) -> int:
         _Icons.shown = shown
     name = f"{shown[0]} {shown[1]}"
     if name not in _Icons.collection:
-        _Icons.collection.load(name, shown[0], "IMAGE")
+        # Whoever asks for its size has it read here and now, which is quick for a picture this small. Blender itself
+        # would read it beside, and then draw whole windows anew, ten times a second and all that is in them.
+        _Icons.collection.load(name, shown[0], "IMAGE").image_size[:]
     return _Icons.collection[name].icon_id
 
 

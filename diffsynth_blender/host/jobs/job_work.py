@@ -58,9 +58,9 @@ class JobWork(Work):
 
     @property
     def latest_picture(self) -> Path | None:
-        """The newest picture to look at: a finished frame, or a small one of a frame on its way."""
-        small = latest_path(self.job_dir)
-        return self.latest_frame or (small if self._preparations.are_done and small.is_file() else None)
+        """The newest picture to look at, small: of a frame on its way, or of a finished one."""
+        path = latest_path(self.job_dir)
+        return path if self._preparations.are_done and path.is_file() else None
 
     def tell_history(self) -> None:
         """Write into the history what has changed since the last call; called after every step."""

@@ -58,8 +58,8 @@ class Preview(Work):
     @property
     def latest_picture(self) -> Path | None:
         """The newest picture to look at."""
-        small = latest_path(self.job_dir)
-        return self.latest_frame or (small if self._preparations.are_done and small.is_file() else None)
+        path = latest_path(self.job_dir)
+        return path if self._preparations.are_done and path.is_file() else None
 
     def submit(self, session: Session) -> str:
         pictures = self.job_dir / PICTURES_FOLDER

@@ -18,6 +18,8 @@ from . import history
 from .job_work import JobWork
 from .work import Work
 
+PANEL_REGIONS = {"PROPERTIES": "WINDOW", "SEQUENCE_EDITOR": "UI"}
+"""Where panels with progress are, by the kind of editor."""
 TICK_SECONDS = 0.1  # ten steps a second: progress looks smooth, and a tick takes far less
 
 
@@ -101,13 +103,17 @@ def stop(message: str) -> None:
 
 
 def redraw(work: Work) -> None:
-    """Show progress in the panel, and in the status bar for whoever has closed the panel."""
+    """Show progress in the panel, and in the status bar for whoever has closed the panel.
+
+    Only what shows it is drawn anew: the preview beside the sidebar of a sequencer may take long.
+    """
     text = f"DiffSynth: {work.progress.text}" if work.state == "running" else None
     for window in bpy.context.window_manager.windows:
         window.workspace.status_text_set(text)
         for area in window.screen.areas:
-            if area.type in {"PROPERTIES", "SEQUENCE_EDITOR"}:
-                area.tag_redraw()
+            for region in area.regions:
+                if region.type == PANEL_REGIONS.get(area.type):
+                    region.tag_redraw()
 
 
 def _tick() -> float | None:

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from ...protocol import DiffSynthError, Event, FrameDone, JobCancelled, JobDone, JobFailed, JobNote, JobProgress
+from ...protocol import DiffSynthError, Event, JobCancelled, JobDone, JobFailed, JobNote, JobProgress
 from ...protocol.errors import INTERNAL_KIND
 from ..capture.checks import CaptureError
 from .memory import FreedMemory
@@ -50,7 +50,6 @@ class Work:
         self.notes: list[str] = []  # what the worker found worth telling
         self.progress = Progress("Starting", 0.0)
         self.frees_memory = True  # of the graphics card, for the worker
-        self.latest_frame: Path | None = None  # the result that was written last
         self._preparations = Preparations(preparations)
         self._session: Session | None = None
         self._closing: threading.Thread | None = None
@@ -175,8 +174,6 @@ class Work:
     def _take(self, event: Event) -> None:
         if isinstance(event, JobProgress) and not self._cancel_count and not self._is_pausing:
             self.progress = worker_progress(event)
-        elif isinstance(event, FrameDone):
-            self.latest_frame = Path(event.path)
         elif isinstance(event, JobNote) and event.text not in self.notes:  # a resumed job says the same again
             self.notes.append(event.text)
         elif isinstance(event, JobDone):

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...client.process import own_group, worker_environment
+from ...client.behind import start_behind
+from ...client.process import worker_environment
 from ...environment.errors import SetupError
 from ...environment.install import Step
 from ...environment.process_lines import lines_of
@@ -62,14 +63,13 @@ class ModelWorker:
         command = [str(self.python), "-m", "diffsynth_blender.worker", "models", *arguments, "--json"]
         with tempfile.TemporaryFile() as said:
             try:
-                process = subprocess.Popen(
+                process = start_behind(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=said,
                     env=self._environment(),
                     encoding="utf-8",
-                    **own_group(),
                 )
             except OSError as error:
                 raise SetupError(f"{self.python}: cannot be started: {error.strerror}; repair the set-up") from None
