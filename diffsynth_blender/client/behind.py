@@ -15,9 +15,9 @@ STEPS_BACK = 10  # of niceness: where every core is busy, a tenth of the host's 
 def start_behind(command: Sequence[str], *, leaves: bool = False, **options: Any) -> subprocess.Popen[Any]:
     """Start a process at a lower priority than this one, and in a group of its own.
 
-    So Ctrl-C in a terminal is the host's alone. It stays in the host's session. Linux shares its processors out among sessions first (autogroup, see sched(7)), and
-    priorities count within one only: from a session of its own, a worker with a thread for every core would get as
-    much as everything else together, and the interface would wait for it.
+    So Ctrl-C in a terminal is the host's alone. It stays in the host's session: Linux shares its processors out among
+    sessions first (autogroup, see sched(7)), and priorities count within one only. From a session of its own, a worker
+    with a thread for every core would get as much as everything else together, and the interface would wait for it.
 
     Args:
         command: Interpreter and arguments.
