@@ -24,10 +24,12 @@ from .job import (
     Redo,
     add_redo,
     baseline_path,
+    check_redos,
     load_job,
     output_path,
     save_job,
     settings_hash,
+    with_redo,
 )
 from .journal import JOURNAL_FILE, Checkpoint, Journal, JournalState, read_journal
 from .messages import (
@@ -137,9 +139,11 @@ __all__ = [
     "add_redo",
     "baseline_path",
     "change_settings",
+    "check_redos",
     "load_job",
     "output_path",
     "read_journal",
     "save_job",
     "settings_hash",
+    "with_redo",
 ]

@@ -84,10 +84,30 @@ def save_job(job: Job, job_dir: Path) -> Path:
 
 def add_redo(job_dir: Path, first: int, last: int, settings: Settings) -> Job:
     """Have a range of frames of a job restyled with other settings; the next run does it. Raises `BadJobError`."""
-    job = load_job(job_dir)
-    job = replace(job, redos=(*job.redos, Redo(first, last, settings)))
+    job = with_redo(load_job(job_dir), first, last, settings)
     save_job(job, job_dir)
     return job
+
+
+def with_redo(job: Job, first: int, last: int, settings: Settings) -> Job:
+    """The job with a range of frames redone, once where the same is asked for again. Raises `BadJobError`."""
+    redo = Redo(first, last, settings)
+    if job.redos[-1:] != (redo,):  # else it was asked for before, and not finished maybe
+        job = replace(job, redos=(*job.redos, redo))
+    check_redos(job)
+    return _decode_job(_encode_job(job), JOB_FILE)
+
+
+def check_redos(job: Job) -> None:
+    """Raise BadJobError for a redo that does not fit to its finished neighbours."""
+    for number, redo in enumerate(job.redos):
+        for key, wanted, remedy in (
+            ("upscale", job.settings.upscale, "give it the value of the shot's"),
+            ("key_frames", None, "set it to null"),
+        ):
+            value = getattr(redo.settings, key)
+            if value != wanted:
+                raise BadJobError(f"{JOB_FILE}: redos[{number}].settings.{key} cannot be {value} in a redo; {remedy}")
 
 
 def settings_hash(job: Job) -> str:

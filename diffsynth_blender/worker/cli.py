@@ -14,7 +14,7 @@ from typing import IO, TextIO
 from ..protocol.changes import change_settings
 from ..protocol.errors import INTERNAL_KIND, JobBusyError, JobCancelledError
 from ..protocol.framing import encode_line
-from ..protocol.job import add_redo, load_job
+from ..protocol.job import Job, with_redo
 from ..protocol.messages import (
     DeflickerFrames,
     Event,
@@ -25,8 +25,9 @@ from ..protocol.messages import (
     JobNote,
     JobProgress,
 )
+from ..protocol.texts import one_line
 from .event_file import open_event_file
-from .failure import describe_failure
+from .failure import MESSAGE_LIMIT, describe_failure
 from .launch import FrameRange, RunJobFunction, run_deflicker, run_job
 from .progress import ProgressFilter
 
@@ -78,10 +79,11 @@ def redo(
     """Have a range of frames restyled again, with settings changed by name, and return the exit code; see `run`."""
     job_dir = Path(job_dir).absolute()
 
+    def with_changes(job: Job) -> Job:
+        return with_redo(job, *frames, change_settings(job.settings_at(frames[0]), changes))
+
     def work(send: Callable[[Event], None], is_cancelled: Callable[[], bool]) -> None:
-        settings = change_settings(load_job(job_dir).settings_at(frames[0]), changes)
-        add_redo(job_dir, *frames, settings)
-        run_job(job_dir, None, send, is_cancelled)
+        run_job(job_dir, None, send, is_cancelled, change=with_changes)
 
     return _run(work, job_dir, events_out=events_out, progress_out=progress_out)
 
@@ -158,11 +160,11 @@ class _Display:
         if isinstance(event, JobProgress):
             self._progress(event)
         elif isinstance(event, FrameDone):
-            self.line(f"frame {event.frame}: {event.path}")
+            self.line(_plain(f"frame {event.frame}: {event.path}"))
         elif isinstance(event, JobNote):
-            self.line(event.text)
+            self.line(_plain(event.text))
         elif isinstance(event, JobDone):
-            self.line(f"done: {event.job_dir}")
+            self.line(_plain(f"done: {event.job_dir}"))
         elif isinstance(event, JobCancelled):
             self.line("cancelled; run the same command again to go on")
         elif isinstance(event, JobFailed):
@@ -180,6 +182,11 @@ class _Display:
             self._width = len(text)
         else:
             self.line(text)
+
+
+def _plain(text: str) -> str:
+    """What names of folders or objects are in, so that they do nothing to the terminal."""
+    return one_line(text, MESSAGE_LIMIT)
 
 
 def progress_text(event: JobProgress) -> str:

@@ -25,7 +25,7 @@ from .deflicker_frames import FrameFiles, inputs_hash
 from .deflicker_plan import DeflickerPlan
 from .deflicker_report import DeflickerReport, DeflickerTemporal, measure_sharpness, measure_temporal, versions
 from .frame_text import frame_text
-from .report import Stopwatch
+from .report import Stopwatch, is_reported
 from .shot_motion import clip_of
 
 
@@ -85,7 +85,7 @@ class _Run:
         if todo:
             (plan.output_dir / REPORT_FILE).unlink(missing_ok=True)  # it tells of frames that are about to change
             self._write(todo, frame_text(run_id, versions()))
-        if todo or not state.done:
+        if todo or not state.done or not is_reported(plan.output_dir):
             self._report(run_id)
             self._journal.done()
 

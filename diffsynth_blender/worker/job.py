@@ -14,15 +14,15 @@ import numpy as np
 
 from ..diffusion.denoise import FRAME_BATCH, JobInterrupted
 from ..protocol import (
-    JOB_FILE,
-    BadJobError,
     Event,
     Job,
     JobCancelledError,
     Journal,
     baseline_path,
+    check_redos,
     load_job,
     output_path,
+    save_job,
     settings_hash,
 )
 from ..protocol.job import CACHE_FOLDER
@@ -34,7 +34,7 @@ from .key_frames import restyle_by_keys
 from .measure import measure
 from .part import Part
 from .pictures import write_pictures
-from .report import versions
+from .report import is_reported, versions
 from .restyle import Restyling, restyle_apart
 from .selection import Selection, select_frames
 
@@ -45,6 +45,7 @@ def run_job(
     frames: tuple[int, int] | None,
     on_event: Callable[[Event], None],
     is_cancelled: Callable[[], bool],
+    change: Callable[[Job], Job] | None = None,
 ) -> None:
     """Run or resume the job in `job_dir`.
 
@@ -53,23 +54,37 @@ def run_job(
         frames: first and last scene frame to write, or None for all.
         on_event: receives JobProgress, FrameDone and JobNote, with an empty job_id.
         is_cancelled: asked at least once every denoising step.
+        change: of the job, saved before it is run, once nobody else is at it.
 
     Raises:
         DiffSynthError: of the kind that says why; finished frames stay.
     """
     job_dir = Path(job_dir)
-    job = load_job(job_dir)
-    check_redos(job)
-    selection = select_frames(job, frames)
+    # What cannot be run leaves nothing behind, not even an empty folder.
+    select_frames(_load(job_dir, change), frames)
     for folder in (output_path(job_dir, 0).parent, baseline_path(job_dir, 0).parent, job_dir / CACHE_FOLDER):
         folder.mkdir(exist_ok=True)
     with Journal(job_dir) as journal:
+        # Again: whoever had the lock before may have changed it.
+        job = _load(job_dir, change)
+        if change is not None:
+            save_job(job, job_dir)
+        selection = select_frames(job, frames)
         run_id = run_hash(job, job_dir)
         context = RunContext(job_dir, journal, journal.start(run_id), on_event, is_cancelled)
         try:
             JobRun(job, selection, run_id, context).execute()
         except JobInterrupted:
             raise JobCancelledError("cancelled; run the job again to go on") from None
+
+
+def _load(job_dir: Path, change: Callable[[Job], Job] | None) -> Job:
+    """The job as it is to be run. Raises BadJobError."""
+    job = load_job(job_dir)
+    if change is not None:
+        job = change(job)
+    check_redos(job)
+    return job
 
 
 class JobRun:
@@ -97,7 +112,7 @@ class JobRun:
         # Each loads a model of its own; the one before is not needed any more.
         del part
         redone = [self._redo(number) for number in range(len(self._job.redos))]
-        if restyled or any(redone) or not self._context.state.done:
+        if restyled or any(redone) or not self._context.state.done or not is_reported(self._context.job_dir):
             self._report()
 
     def _part(self, job: Job, frames: tuple[int, ...]) -> Part:
@@ -183,18 +198,6 @@ class JobRun:
 
     def _is_finished(self, frame: int, makers: Collection[str] | None) -> bool:
         return self._context.is_finished(output_path(self._context.job_dir, frame), makers)
-
-
-def check_redos(job: Job) -> None:
-    """Raise BadJobError for a redo that does not fit to its finished neighbours."""
-    for number, redo in enumerate(job.redos):
-        for key, wanted, remedy in (
-            ("upscale", job.settings.upscale, "give it the value of the shot's"),
-            ("key_frames", None, "set it to null"),
-        ):
-            value = getattr(redo.settings, key)
-            if value != wanted:
-                raise BadJobError(f"{JOB_FILE}: redos[{number}].settings.{key} cannot be {value} in a redo; {remedy}")
 
 
 def redo_ids(job: Job, run_id: str) -> list[str]:

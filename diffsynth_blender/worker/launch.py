@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..protocol.errors import BadJobError, PackageMissingError
-from ..protocol.job import JOB_FILE, load_job
+from ..protocol.job import JOB_FILE, Job, load_job
 from ..protocol.messages import DeflickerFrames, Event
 from .deflicker_plan import make_plan
 
@@ -19,9 +19,14 @@ DeflickerFunction: TypeAlias = Callable[[DeflickerFrames, Callable[[Event], None
 
 
 def run_job(
-    job_dir: Path, frames: FrameRange | None, on_event: Callable[[Event], None], is_cancelled: Callable[[], bool]
+    job_dir: Path,
+    frames: FrameRange | None,
+    on_event: Callable[[Event], None],
+    is_cancelled: Callable[[], bool],
+    *,
+    change: Callable[[Job], Job] | None = None,
 ) -> None:
-    """Run or resume a job folder with the real job runner.
+    """Run or resume a job folder with the real job runner; where there is a `change`, of the job with that saved.
 
     Raises:
         BadJobError: The job file is wrong, or has none of the frames asked for.
@@ -29,6 +34,8 @@ def run_job(
         DiffSynthError: Whatever ends the job.
     """
     job = load_job(job_dir)
+    if change is not None:
+        job = change(job)
     if frames is not None and not any(frames[0] <= frame <= frames[1] for frame in job.shot.frames):
         first, last = job.shot.frames[0], job.shot.frames[-1]
         raise BadJobError(
@@ -37,7 +44,7 @@ def run_job(
     with _packages():
         from .job import run_job as run
 
-        run(job_dir, frames=frames, on_event=on_event, is_cancelled=is_cancelled)
+        run(job_dir, frames=frames, on_event=on_event, is_cancelled=is_cancelled, change=change)
 
 
 def run_deflicker(

@@ -60,7 +60,7 @@ def measure(
         assert value is not None  # a job has at least one frame
         return value
 
-    Report(
+    report = Report(
         frames=len(shot.frames),
         width=shot.width,
         height=shot.height,
@@ -71,9 +71,10 @@ def measure(
         seconds={name: round(value, 2) for name, value in seconds.items()},
         versions=versions(shot.blender),
         notes=tuple(notes),
-    ).write(job_dir)
+    )
     if clip is not None and baseline is not None and len(shot.frames) > 1:
         _compare(job_dir, len(shot.frames), clip, source, baseline, result)
+    report.write(job_dir)  # last: where it is, everything is
 
 
 def _every(read: Read, count: int) -> Iterator[np.ndarray]:

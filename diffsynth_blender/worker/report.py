@@ -79,6 +79,15 @@ class Report:
         return path
 
 
+def is_reported(folder: Path) -> bool:
+    """Whether a folder holds a whole report; it is written last of all."""
+    try:
+        json.loads((folder / REPORT_FILE).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def versions(blender: str) -> dict[str, str]:
     """Versions of everything that decides the picture."""
     import diffusers

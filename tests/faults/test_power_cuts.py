@@ -13,8 +13,6 @@ pytestmark = pytest.mark.timeout(3600)
 
 DYING = Path(__file__).parent / "dying"
 ROOT = Path(__file__).parents[2]
-INPUTS = ("job.json", "source/", "passes/")
-"""What a worker reads only, or has synced before it goes on."""
 
 
 def dying(folder: Path, at: int, count: Path | None = None) -> dict[str, str]:
@@ -38,7 +36,7 @@ def learn_touches(scenario: Scenario, root: Path) -> tuple[Truth, int]:
 
 def cut(folder: Path, before: frozenset[str], random: Random) -> list[str]:
     """Do to the newest files that a run wrote what a power cut does; returns what was done."""
-    written = [folder / name for name in files_of(folder) - before if not name.startswith(INPUTS)]
+    written = [folder / name for name in files_of(folder) - before]
     newest = sorted(written, key=lambda path: path.stat().st_mtime_ns, reverse=True)[: random.randint(1, 4)]
     done = []
     for path in newest:
