@@ -1,0 +1,71 @@
+"""A disk that takes no more: in every stage, told in one sentence, nothing half written, and gone on with to the bit."""
+
+import random
+from pathlib import Path
+
+from tests.faults.limits import SmallDisk, file_size
+from tests.faults.served import Served, Told, Undisturbed, is_sentence, modified
+
+
+def check_refusal(told: Told, folder: Path, undisturbed: Undisturbed) -> None:
+    """The job failed as it should have: a sentence that names a file of the job, and nothing half is left."""
+    assert told.kind == "storage", told
+    assert is_sentence(told.message) and "make room" in told.message and str(folder) in told.message, told.message
+    assert not (complaint := undisturbed.complaint(folder)), complaint
+
+
+def check_rest(told: Told, rest: Told, folder: Path, undisturbed: Undisturbed, before: dict[str, int]) -> None:
+    """Once there is room the job comes to the same bits, and computes nothing again that was finished."""
+    assert rest.is_done, rest
+    assert undisturbed.lost(folder) == 0
+    assert {name: modified(folder)[name] for name in before} == before, "finished frames were made again"
+    if "denoise" in rest.began:
+        assert rest.began["denoise"] >= told.reached.get("denoise", 0), "steps were made again"
+
+
+def test_a_full_disk_in_every_stage(small_disk: SmallDisk, undisturbed, tally, times, fault_seed):
+    """Whatever is written when the last byte is gone: one worker meets it again and again, and stays usable."""
+    dice, seen = random.Random(fault_seed), set()
+    with Served() as worker:
+        folder = undisturbed.copy(small_disk.place / "job")
+        empty, marks = small_disk.used(), {}
+        assert worker.run(
+            folder, lambda event: marks.setdefault(getattr(event, "stage", ""), small_disk.used())
+        ).is_done
+        total, count = small_disk.used() - empty, times(5, 70)
+        for number in range(count):
+            undisturbed.copy(folder)
+            small_disk.leave(int(total * (number + dice.random()) / (count + 1)))
+            told = worker.run(folder)
+            small_disk.widen()
+            if told.is_done:
+                continue  # a preview that was not due took no room this time
+            before = modified(folder)
+            rest = worker.run(folder)
+            stage = told.stage or "start"
+            seen.add(stage)
+            lost = undisturbed.lost(folder)
+            tally.record(f"disk full: {stage}", recovered=rest.is_done and told.kind == "storage", lost_frames=lost)
+            check_refusal(told, folder, undisturbed)
+            check_rest(told, rest, folder, undisturbed, before)
+    assert {"motion", "write"} <= seen
+    if count >= 70:
+        assert {"start", "passes", "load", "motion", "denoise", "write"} <= seen | {"load"}, seen
+
+
+def test_files_that_may_grow_no_longer(undisturbed, tally, times, fault_seed, tmp_path):
+    """The same where nothing can be mounted: every file has a longest size, so the largest are refused first."""
+    dice = random.Random(fault_seed)
+    with Served() as worker:
+        for limit in [dice.randrange(*bounds) for bounds in [(100, 900), (3_000, 9_000), (20_000, 90_000)]] * times(
+            1, 8
+        ):
+            folder = undisturbed.copy(tmp_path / "job")
+            with file_size(worker.pid, limit):
+                told = worker.run(folder)
+            before = modified(folder)
+            rest = worker.run(folder)
+            lost = undisturbed.lost(folder)
+            tally.record("files limited in size", recovered=rest.is_done and told.kind == "storage", lost_frames=lost)
+            check_refusal(told, folder, undisturbed)
+            check_rest(told, rest, folder, undisturbed, before)
