@@ -42,7 +42,7 @@ def load_folder(folder: Path, *, tiny_vae: bool, device: torch.device, dtype: to
     )
     return Parts(
         family=family,
-        tokenizers=tuple(load_from(folder / f"tokenizer{end}", kind.from_pretrained) for end, kind, _ in text),
+        tokenizers=tuple(_load_tokenizer(folder / f"tokenizer{end}", kind) for end, kind, _ in text),
         text_encoders=tuple(
             load_network(folder / f"text_encoder{end}", kind, device=device, dtype=dtype) for end, _, kind in text
         ),
@@ -51,6 +51,12 @@ def load_folder(folder: Path, *, tiny_vae: bool, device: torch.device, dtype: to
         network=load_network(folder / network, network_class, device=device, dtype=dtype),
         scheduler_config=scheduler,
     )
+
+
+def _load_tokenizer(folder: Path, kind: Any) -> Any:
+    # Left to itself, the library asks on standard input whether a program in the folder may be run.
+    options = {"trust_remote_code": False} if kind is AutoTokenizer else {}
+    return load_from(folder, kind.from_pretrained, **options)
 
 
 def load_tiny_vae(folder: Path, *, device: torch.device) -> AutoencoderTiny | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -22,6 +23,11 @@ import numpy as np
 from .controls import grey
 from .errors import PassError
 from .images import to_bytes
+
+# Weights of estimators come as .pth files only. torch then reads numbers from them and refuses all else, as it does by
+# itself unless somebody's environment says otherwise.
+os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 
 PACKAGE = "controlnet_aux"
 STEP = 64
@@ -103,7 +109,9 @@ class Estimator:
         # Whatever torch.load makes of a damaged file.
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise PassError(f"{folder}: the weights of annotator {name!r} cannot be loaded ({reason})") from error
+            raise PassError(
+                f"{folder}: the weights of annotator {name!r} cannot be loaded ({reason}): copy them there again"
+            ) from error
 
     def estimate(self, frame: np.ndarray) -> np.ndarray:
         """What it sees in a frame (H, W, 3) in [0, 1]: uint8 (H, W, 3) for a picture, else float32 (H, W)."""

@@ -10,8 +10,11 @@ from pathlib import Path
 from ..protocol.deflicker import DEFLICKER_MODES, WINDOW_LIMIT
 from ..protocol.errors import BadJobError
 from ..protocol.job import CACHE_FOLDER, JOB_FILE, Job, baseline_path, load_job, output_path
+from ..protocol.job_folder import check_folder
 from ..protocol.journal import JOURNAL_FILE
 from ..protocol.messages import DeflickerFrames
+from ..protocol.settings import DEVICES
+from ..protocol.texts import is_path, shortened
 from .sequences import gaps, list_frames, missing, some
 
 
@@ -50,8 +53,13 @@ def make_plan(request: DeflickerFrames) -> DeflickerPlan:
     """Find the frames and match them. Raises BadJobError naming the folder or file and the remedy."""
     if request.mode not in DEFLICKER_MODES:
         raise BadJobError(f"mode {request.mode!r} is not known; choose one of {', '.join(DEFLICKER_MODES)}")
+    if request.device not in DEVICES:
+        raise BadJobError(f"device {request.device!r} is not known; choose one of {', '.join(DEVICES)}")
     if not 0 <= request.window <= WINDOW_LIMIT:
         raise BadJobError(f"a window of {request.window} frames cannot be used; choose 0 to {WINDOW_LIMIT}")
+    for folder in (request.style_dir, request.output_dir, request.guide_dir, request.job_dir):
+        if folder is not None and not is_path(folder):
+            raise BadJobError(f"{shortened(folder)}: cannot be the path of a folder; choose one that is there")
     style_dir, output_dir = Path(request.style_dir), Path(request.output_dir)
     if (request.guide_dir is None) == (request.job_dir is None):
         raise BadJobError(
@@ -129,6 +137,7 @@ def _check_output(plan: DeflickerPlan, style_dir: Path, guide_dir: Path | None) 
                 raise BadJobError(f"{plan.output_dir}: lies in the job's own {folder.name}/; choose another folder")
     if output.exists() and not output.is_dir():
         raise BadJobError(f"{plan.output_dir}: is not a folder; choose another")
+    check_folder(output)
     if not (output / JOURNAL_FILE).exists():
         for frame in plan.frames:
             if os.path.lexists(plan.result(frame)):
