@@ -40,7 +40,8 @@ class Source:
     def arguments(self, torch_build: str) -> list[str]:
         """For uv, when it installs a lock with this build of torch, `Lock.torch_build`."""
         if self.wheelhouse is not None:
-            return ["--no-index", "--offline", "--find-links", str(self.wheelhouse)]
+            # Not --offline, beside which uv does not take the options that a repair needs.
+            return ["--no-index", "--find-links", str(self.wheelhouse)]
         arguments = ["--system-certs"]
         if self.index_url:
             arguments += ["--index-url", self.index_url]

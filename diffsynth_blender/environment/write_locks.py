@@ -20,8 +20,8 @@ from .lock_targets import TARGETS, Target
 
 WORKER = Path(__file__).resolve().parents[1] / "worker"
 
-# The oldest macOS that torch has files for.
-_ENVIRONMENT = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}
+UV_ENVIRONMENT = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}
+"""For uv; with the oldest macOS that torch has files for."""
 
 
 class LockWriter:
@@ -80,7 +80,7 @@ class LockWriter:
                 PYTHON,
             ]
             command += [*self._find_links, *self._stand_ins, *options]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env=_ENVIRONMENT)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=UV_ENVIRONMENT)
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
         return done.stdout

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from diffsynth_blender.client.process import worker_environment
+from diffsynth_blender.client.environment import worker_environment
 from diffsynth_blender.environment.bundled_uv import UV_WHEELS
 from diffsynth_blender.environment.errors import SetupCancelledError, SetupError
 from diffsynth_blender.environment.install import install, repair
@@ -77,6 +77,18 @@ def test_repair(ready, harm):
     assert [problem.package for problem in problems] == ["idna"]
     assert not find_problems(ready.layout, ready.lock) and ready.layout.state(ready.lock) == "ready"
     assert python_says(ready.layout.python, "import idna; print(idna.encode('ü').decode())") == "xn--tda"
+
+
+def test_repair_from_a_wheelhouse(plan, tmp_path):
+    """A folder of wheels is enough to mend what was made from it."""
+    wheelhouse = tmp_path / "wheelhouse"
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    subprocess.run([*pip, "--requirement", str(plan.lock.path), "--dest", str(wheelhouse)], check=True)
+    plan = replace(plan, source=Source(wheelhouse=wheelhouse))
+    install(plan)
+    (plan.layout.site_packages / "idna" / "core.py").unlink()
+    assert [problem.package for problem in repair(plan)] == ["idna"]
+    assert not find_problems(plan.layout, plan.lock)
 
 
 def test_upgrade_and_downgrade(ready, real_lock, tmp_path):

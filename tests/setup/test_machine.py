@@ -99,7 +99,7 @@ def test_what_was_not_locked_is_refused(tmp_path):
     ],
 )
 def test_where_torch_comes_from(backend, system, build):
-    """The installer is told torch's own index where the package index has another build, unless a folder of wheels is given."""
+    """Torch's own index is asked where the package index has another build, unless a folder of wheels is given."""
     lock = read_lock(backend, system)
     assert lock.torch_build == build and lock.download_bytes > 250_000_000
     arguments = Source().arguments(lock.torch_build)

@@ -1,16 +1,23 @@
 """The whole environment of the worker, set up for real (`make test-install`): gigabytes, so not part of `make test`."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from diffsynth_blender.client.process import worker_environment
-from tests.setup.conftest import folder_of_wheels
+from diffsynth_blender.client.environment import worker_environment
+from diffsynth_blender.environment.bundled_uv import unpack_uv
+from diffsynth_blender.environment.lock import LOCKS, PYTHON
+from diffsynth_blender.environment.lock_targets import TARGETS
+from diffsynth_blender.environment.write_locks import UV_ENVIRONMENT
+from tests.setup.conftest import folder_of_wheels, python_says
 
 ROOT = Path(__file__).resolve().parents[2]
+NOBODY = 65534
 
 
 def setup(command, folder, *arguments, alone=(), **options):
@@ -119,3 +126,97 @@ def test_a_disk_that_is_too_small_or_read_only(wheelhouse, tmp_path, mount, word
         env=worker_environment(ROOT), capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 1 and words in done.stderr.splitlines()[-1], done.stderr
+
+
+def test_every_lock_can_be_installed_on_its_platform(tmp_path):
+    """For each package of each lock there is a file for its platform, as far as the package index tells.
+
+    What torch's own index alone has is stood in for; nothing is downloaded.
+    """
+    uv = tmp_path / "uv"
+    unpack_uv(uv)
+    for backend, targets in TARGETS.items():
+        text = (LOCKS / f"{backend}.txt").read_text(encoding="utf-8")
+        for build in (target.build for target in targets if target.build):
+            text = text.replace(build.sha256, build.stand_in(tmp_path))
+        lock = tmp_path / f"{backend}.txt"
+        lock.write_text(text, encoding="utf-8")
+        for target in targets:
+            done = subprocess.run(
+                [str(uv), "pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--only-binary", ":all:",
+                 "--no-config", "--python-version", PYTHON, "--python-platform", target.platform,
+                 "--target", str(tmp_path / "nowhere"), "--find-links", str(tmp_path), *map(str, from_index()),
+                 "--requirement", str(lock)],
+                env=UV_ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, (backend, target.system, done.stderr)
+            assert f"torch=={target.version}" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A folder that everybody can read and nobody but root can write: Python, the extension, and what a test adds."""
+    folder = Path(tempfile.mkdtemp(prefix="diffsynth shared "))
+    folder.chmod(0o755)
+    base = Path(sys.base_prefix)
+    left_out = shutil.ignore_patterns("site-packages", "test", "__pycache__", "config-*", "*.a")
+    shutil.copytree(base / "lib", folder / "python" / "lib", ignore=left_out, symlinks=True)
+    (folder / "python" / "bin").mkdir()
+    shutil.copy2(Path(sys.executable).resolve(), folder / "python" / "bin" / f"python{PYTHON}")
+    for name in ("diffsynth_blender", "wheels"):
+        shutil.copytree(ROOT / name, folder / "extension" / name, ignore=shutil.ignore_patterns("__pycache__", "model"))
+    subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def as_nobody(shared, home, command, folder, *arguments):
+    """Run the command line as a user without rights, whose home is `home`."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(shared / "extension")}
+    python = str(shared / "python" / "bin" / f"python{PYTHON}")
+    return subprocess.run(
+        [python, "-m", "diffsynth_blender.environment", command, "--folder", str(folder), "--backend", "cpu",
+         "--python", python, *map(str, arguments)],
+        env=environment, cwd="/", user=NOBODY, group=NOBODY, extra_groups=[],
+        capture_output=True, text=True, timeout=1500, check=False,
+    )  # fmt: skip
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@needs_root
+def test_without_administrator_rights(shared, wheelhouse):
+    """Set up, break, repair and remove, as a user who can write the own home alone; nothing lies anywhere else."""
+    home = shared / "home of a user"
+    home.mkdir()
+    os.chown(home, NOBODY, NOBODY)
+    wheels = shared / "wheelhouse"
+    shutil.copytree(wheelhouse, wheels, copy_function=os.link)
+    wheels.chmod(0o755)
+    folder = home / "worker"
+    done = as_nobody(shared, home, "install", folder, "--wheelhouse", wheels)
+    assert done.returncode == 0, done.stderr
+    assert as_nobody(shared, home, "verify", folder).stdout == "ready\n"
+    assert python_says(folder / "venv" / "bin" / "python", "import torch; print(torch.__version__)", user=NOBODY) >= "2"
+    next((folder / "venv").glob("lib/*/site-packages/torch/version.py")).unlink()
+    done = as_nobody(shared, home, "repair", folder, "--wheelhouse", wheels)
+    assert done.returncode == 0 and "repaired torch" in done.stdout, done.stderr
+    assert {path.name for path in home.iterdir()} == {"worker"}
+    found = subprocess.run(
+        ["find", "/tmp", "/var/tmp", "-user", str(NOBODY), "-not", "-path", f"{home}*"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not found.stdout
+    assert as_nobody(shared, home, "remove", folder).returncode == 0 and not list(home.iterdir())
+
+
+@needs_root
+def test_a_home_that_cannot_be_written(shared):
+    """A home that belongs to somebody else is named in one sentence, and nothing is left in it."""
+    home = shared / "locked home"
+    home.mkdir(mode=0o755)
+    done = as_nobody(shared, home, "install", home / "worker", "--wheelhouse", shared)
+    assert done.returncode == 3 and done.stderr.count("\n") == 1
+    assert "cannot be written to: Permission denied; choose another folder" in done.stderr
+    assert not list(home.iterdir())
