@@ -11,8 +11,11 @@ from diffsynth_blender.host.jobs import queue as job_queue
 from diffsynth_blender.host.jobs.folders import free_folder, preview_folder
 from diffsynth_blender.host.jobs.properties import STATES
 from diffsynth_blender.host.jobs.record import JobRecord, settings_of
+from diffsynth_blender.host.result.sequencer import strips_of
 from diffsynth_blender.host.shot.properties import job_folder
-from diffsynth_blender.protocol import Settings, load_job, output_path
+from diffsynth_blender.host.source.source import PassesSource, RenderSource, StripSource, read_source, write_source
+from diffsynth_blender.protocol import BadJobError, Settings, load_job, output_path
+from tests.host import sources
 from tests.host.running import states, take_shot
 from tests.host.shots import make_shot
 from tests.host.stand_in_worker import use_stand_in_worker
@@ -75,6 +78,79 @@ def test_jobs_run_one_after_the_other_each_in_its_folder(scene):
         assert load_job(record.job_dir).settings.prompt == prompt
         assert output_path(record.job_dir, 4).is_file()
         assert "3 frames" in history.find(scene, record.key).message
+
+
+def test_waiting_jobs_change_places(scene):
+    """The marked job goes before or after another one; what does not wait keeps out of it."""
+    asked = [add(scene, prompt) for prompt in ("clay", "gold", "wood")]
+    jobs = scene.diffsynth.jobs
+
+    def order() -> list[str]:
+        return [settings_of(record).prompt for _, record in job_queue.waiting()]
+
+    def mark(record: JobRecord) -> None:
+        jobs.active = next(place for place, item in enumerate(jobs.list) if item.key == record.key)
+
+    mark(asked[2])
+    assert bpy.ops.diffsynth.queue_move(direction="UP") == {"FINISHED"} and order() == ["clay", "wood", "gold"]
+    bpy.ops.diffsynth.queue_move(direction="UP")
+    bpy.ops.diffsynth.queue_move(direction="UP")  # it is the first
+    assert order() == ["wood", "clay", "gold"]
+    mark(asked[0])
+    bpy.ops.diffsynth.queue_move(direction="DOWN")
+    assert order() == ["wood", "gold", "clay"]
+    bpy.ops.diffsynth.queue_start()
+    drive(lambda: not history.find(scene, asked[2].key).state == "RUNNING")
+    mark(asked[2])
+    assert not bpy.ops.diffsynth.queue_move.poll()
+    drive(is_idle)
+    times = [output_path(history.find(scene, record.key).job_dir, 6).stat().st_mtime_ns for record in asked]
+    assert times[2] < times[1] < times[0]
+
+
+def test_jobs_share_what_was_rendered(scene):
+    """With Reuse Rendered Frames a job in a folder of its own takes the frames of the scene's folder, by links."""
+    record = add(scene, "gold")
+    bpy.ops.diffsynth.queue_start()
+    drive(is_idle)
+    assert states(scene) == ["DONE"]
+    shot = load_job(record.job_dir).shot
+    for frame in shot.frames:
+        assert shot.passes_path(record.job_dir, frame).samefile(shot.passes_path(job_folder(scene), frame))
+
+
+def test_a_job_keeps_its_source(scene, tmp_path):
+    """Run again, it takes the frames it took, whatever the scene names by now; what is gone is said."""
+    for control in ("depth", "normal"):
+        getattr(scene.diffsynth.controls, control).use = False
+    pictures = sources.render_pictures(scene, tmp_path / "plate")
+    scene.render.filepath = ""
+    sources.add_image_strip(scene, pictures, 3, start=4)
+    source = scene.diffsynth.source
+    source.kind, source.strip = "STRIP", "Plate"
+    record = add(scene, "gold")
+    source.kind = "RENDER"
+    bpy.ops.diffsynth.queue_start()
+    drive(is_idle)
+    assert states(scene) == ["DONE"] and load_job(record.job_dir).shot.passes is None
+    source.kind, source.strip = "STRIP", "Another"
+    assert bpy.ops.diffsynth.run_again() == {"FINISHED"}
+    drive(is_idle)
+    assert states(scene) == ["DONE"] and load_job(record.job_dir).shot.passes is None
+    strips_of(scene)["Plate"].name = "Elsewhere"
+    with pytest.raises(RuntimeError, match="strip 'Plate' is not there any more"):
+        scene.diffsynth.reuse_capture = False
+        bpy.ops.diffsynth.run_again()
+
+
+def test_sources_are_read_as_they_were_written(tmp_path):
+    """Every kind; and what a newer version may have written is refused in a sentence."""
+    passes = PassesSource(tmp_path / "a ü_0001.exr", "Layer", tmp_path / "b_0001.png")
+    for source in (RenderSource(), passes, PassesSource(tmp_path / "x.exr"), StripSource('"Plate" {1}')):
+        assert read_source(write_source(source)) == source
+    for text in ("", "{}", "[]", '{"kind": "camera"}', '{"kind": "strip", "name": "x"}'):
+        with pytest.raises(BadJobError, match="cannot be read; start the job anew"):
+            read_source(text)
 
 
 def test_a_failure_does_not_keep_the_others_waiting(scene):

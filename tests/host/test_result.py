@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 from diffsynth_blender.host import addon, compat
+from diffsynth_blender.host.jobs import history
+from diffsynth_blender.host.jobs.record import new_record
 from diffsynth_blender.host.result import strip
 from diffsynth_blender.host.result.find import Result, scene_with_result
 from diffsynth_blender.host.result.place import place_result
 from diffsynth_blender.host.result.sequencer import every_strip, strips_of
 from diffsynth_blender.host.result.strip_replace import find_original
-from diffsynth_blender.protocol import load_job, output_path, save_job
+from diffsynth_blender.host.source.source import StripSource, write_source
+from diffsynth_blender.protocol import Settings, load_job, output_path, save_job
 from tests.host.drawing import draw
 from tests.host.dumps import differences, dump_sequencer
 from tests.host.test_deflicker import activate
@@ -298,6 +301,20 @@ def test_buttons_wait_for_a_strip(shot):
     assert not bpy.ops.diffsynth.replace_strip.poll()
     edit.sequence_editor.active_strip = None
     assert not bpy.ops.diffsynth.replace_strip.poll()
+
+
+def test_a_result_takes_its_own_place_only_where_it_was_stylised_itself(shot, tmp_path):
+    """Its button waits for the strip that it was made from, unless a job has the result as its source."""
+    make_job(tmp_path / "job")
+    result = strip.insert_strip(shot, tmp_path / "job")
+    edit = strip.find_edit_scene(shot)
+    bpy.context.window.scene = edit
+    activate(edit, result)
+    assert not bpy.ops.diffsynth.replace_strip.poll()
+    settings = Settings(prompt="gold")
+    source = write_source(StripSource(result.name))
+    history.put(edit, new_record(edit.name, tmp_path / "second", range(5, 8), settings, source=source))
+    assert bpy.ops.diffsynth.replace_strip.poll()
 
 
 def test_panels_are_drawn(shot, tmp_path):

@@ -6,16 +6,18 @@ import bpy
 
 from ...protocol import DiffSynthError
 from .. import preferences
+from ..button import Button
 from ..capture.checks import CaptureError
 from ..compat import sequencer_scene
 from ..jobs import pump
+from ..jobs.choice import sentence
 from ..result.sequencer import active_strip
 from ..result.strip_frames import find_strip
 from .deflickering import Deflickering
 from .properties import deflicker_folder
 
 
-class DIFFSYNTH_OT_deflicker(bpy.types.Operator):
+class DIFFSYNTH_OT_deflicker(Button, bpy.types.Operator):
     """Make the active strip steady in the worker and show the result as a strip above it."""
 
     bl_idname = "diffsynth.deflicker"
@@ -26,12 +28,25 @@ class DIFFSYNTH_OT_deflicker(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Say under the button why it cannot be pressed."""
-        reason = _why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        if pump.is_running():
+            return pump.current().title
+        scene = sequencer_scene(context)
+        strip = active_strip(scene)
+        if strip is None:
+            return "No strip is active; select one in the sequencer"
+        try:
+            find_strip(scene, strip.name)
+            deflicker_folder(scene, strip.name)
+            preferences.worker_python()
+        except DiffSynthError as error:
+            return sentence(error)
+        chosen = scene.diffsynth_deflicker
+        if chosen.mode == "KEYFRAMES" and chosen.guide == "STRIP":
+            return (
+                "Key frames need to know what they were painted over: set Guide to another strip or the captured shot"
+            )
+        return "No guide strip is chosen; set Guide Strip" if chosen.guide == "OTHER" and not chosen.guide_strip else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = sequencer_scene(context)
@@ -48,28 +63,6 @@ class DIFFSYNTH_OT_deflicker(bpy.types.Operator):
             self.report({"ERROR"}, work.message)
             return {"CANCELLED"}
         return {"FINISHED"}
-
-
-def _why_not(context: bpy.types.Context) -> str:
-    """Why the active strip cannot be made steady now, or "". Called at every redraw, so it looks at little."""
-    if pump.is_running():
-        return pump.current().title
-    scene = sequencer_scene(context)
-    strip = active_strip(scene)
-    if strip is None:
-        return "No strip is active; select one in the sequencer"
-    try:
-        find_strip(scene, strip.name)
-        deflicker_folder(scene, strip.name)
-        preferences.worker_python()
-    except DiffSynthError as error:
-        return str(error)[0].upper() + str(error)[1:]
-    chosen = scene.diffsynth_deflicker
-    if chosen.mode == "KEYFRAMES" and chosen.guide == "STRIP":
-        return "Key frames need to know what they were painted over: set Guide to another strip or the captured shot"
-    if chosen.guide == "OTHER" and not chosen.guide_strip:
-        return "No guide strip is chosen; set Guide Strip"
-    return ""
 
 
 CLASSES = (DIFFSYNTH_OT_deflicker,)

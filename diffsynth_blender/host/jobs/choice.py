@@ -8,6 +8,7 @@ from ...protocol import BadJobError, DiffSynthError
 from .. import preferences
 from ..result.strip import is_edit_scene
 from ..shot import properties
+from ..source.source import chosen_source, write_source
 from . import history, pump
 from .folders import free_folder
 from .record import JobRecord, new_record
@@ -52,11 +53,11 @@ def chosen_job(scene: bpy.types.Scene, *, own_folder: bool = False) -> JobRecord
         scene: The shot's scene.
         own_folder: Whether it gets a folder that no other job has; otherwise the scene's, as the last run had.
 
-    Raises BadJobError when a choice is incomplete.
+    Raises BadJobError or CaptureError when a choice is incomplete.
     """
     frames = chosen_frames(scene)
     folder = properties.job_folder(scene).resolve()
     if own_folder:
         folder = free_folder(folder, {record.job_dir for _, record in history.everywhere()})
     settings = properties.to_settings(scene.diffsynth, frames)
-    return new_record(scene.name, folder, frames, settings)
+    return new_record(scene.name, folder, frames, settings, source=write_source(chosen_source(scene)))

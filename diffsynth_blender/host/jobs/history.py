@@ -16,6 +16,7 @@ import bpy
 from ...client import DetachedWorker, has_traces, is_detached
 from ...protocol import JOURNAL_FILE, JobCancelled, JobDone, JobFailed
 from ..capture.scene_state import find_block
+from ..source.source import StripSource, write_source
 from .record import JobRecord
 
 KEPT = 50
@@ -50,6 +51,12 @@ def everywhere(*states: str) -> Iterator[tuple[bpy.types.Scene, JobRecord]]:
         for item in scene.diffsynth.jobs.list:
             if not states or item.state in states:
                 yield scene, _record(item)
+
+
+def has_job_of(strip: bpy.types.Strip) -> bool:
+    """Whether a job of the strip's scene has stylised the strip itself."""
+    source = write_source(StripSource(strip.name))
+    return any(item.source == source for item in strip.id_data.diffsynth.jobs.list)
 
 
 def put(scene: bpy.types.Scene, record: JobRecord) -> None:

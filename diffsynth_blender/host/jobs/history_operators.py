@@ -6,34 +6,27 @@ from pathlib import Path
 
 import bpy
 
-from ...protocol import JOB_FILE, BadJobError, DiffSynthError
-from ..capture.checks import CaptureError
+from ...protocol import JOB_FILE, BadJobError
 from ..shot import properties
-from . import failure as job_failure
 from . import history, pump
-from .choice import why_not_ready
+from .button import JobButton
+from .choice import why_not_now
 from .record import JobRecord, new_record
 from .stylisation import begin
 
 
-class _OfActiveJob:
+class _OfActiveJob(JobButton):
     """A mix-in: a button for the job that is marked in the list."""
 
-    bl_options = {"REGISTER", "UNDO"}
-
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Say under the button why it cannot be pressed."""
+    def why_not(cls, context: bpy.types.Context) -> str:
         record = history.active(context.scene)
-        reason = "No job is marked in the list" if record is None else cls.why_not(record)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return "No job is marked in the list" if record is None else cls.why_not_of(record)
 
     @classmethod
-    def why_not(cls, record: JobRecord) -> str:
+    def why_not_of(cls, record: JobRecord) -> str:
         """Why the marked job is not one for this button, or ""."""
-        return ""
+        raise NotImplementedError
 
 
 class DIFFSYNTH_OT_run_again(_OfActiveJob, bpy.types.Operator):
@@ -42,28 +35,21 @@ class DIFFSYNTH_OT_run_again(_OfActiveJob, bpy.types.Operator):
     bl_idname = "diffsynth.run_again"
     bl_label = "Run Again"
     bl_description = (
-        "Render and stylise the marked job again, in its folder, with the settings that it had. With Reuse Rendered "
-        "Frames, only stylise again"
+        "Render and stylise the marked job again, in its folder, with the settings, the frames and the source that it "
+        "had. With Reuse Rendered Frames, only stylise again"
     )
 
     @classmethod
-    def why_not(cls, record: JobRecord) -> str:
+    def why_not_of(cls, record: JobRecord) -> str:
         if pump.is_running():
             return pump.current().title
         return "The job goes on without Blender" if record.state == "DETACHED" else ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        scene = context.scene
-        try:
-            work = begin(scene, history.active(scene), reuse_capture=scene.diffsynth.reuse_capture)
-        except (CaptureError, DiffSynthError) as error:
-            job_failure.tell(self, scene, error)
-            return {"CANCELLED"}
-        pump.start(work)
-        return {"FINISHED"}
+    def act(self, scene: bpy.types.Scene) -> None:
+        pump.start(begin(scene, history.active(scene), reuse_capture=scene.diffsynth.reuse_capture))
 
 
-class DIFFSYNTH_OT_redo(bpy.types.Operator):
+class DIFFSYNTH_OT_redo(JobButton, bpy.types.Operator):
     """Stylise a range of a finished shot again."""
 
     bl_idname = "diffsynth.redo"
@@ -72,33 +58,22 @@ class DIFFSYNTH_OT_redo(bpy.types.Operator):
         "Stylise these frames of the marked job, or of the last run, again with the settings of this moment. Their "
         "finished neighbours stay as they are, and the new frames fit to them"
     )
-    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Say under the button why it cannot be pressed."""
-        reason = pump.current().title if pump.is_running() else why_not_ready(context.scene)
-        if not reason and not (_redo_folder(context.scene) / JOB_FILE).is_file():
+    def why_not(cls, context: bpy.types.Context) -> str:
+        scene = context.scene
+        reason = why_not_now(scene)
+        if not reason and not (_redo_folder(scene) / JOB_FILE).is_file():
             reason = "There is no finished shot of this scene; press Stylise first"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return reason
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        scene, jobs = context.scene, context.scene.diffsynth.jobs
-        try:
-            if jobs.redo_last < jobs.redo_first:
-                raise BadJobError(
-                    f"the range {jobs.redo_first} to {jobs.redo_last} is empty; let it end after it starts"
-                )
-            frames = range(jobs.redo_first, jobs.redo_last + 1)
-            settings = properties.to_settings(scene.diffsynth, frames)
-            work = begin(scene, new_record(scene.name, _redo_folder(scene), frames, settings, kind="REDO"))
-        except (CaptureError, DiffSynthError) as error:
-            job_failure.tell(self, scene, error)
-            return {"CANCELLED"}
-        pump.start(work)
-        return {"FINISHED"}
+    def act(self, scene: bpy.types.Scene) -> None:
+        jobs = scene.diffsynth.jobs
+        if jobs.redo_last < jobs.redo_first:
+            raise BadJobError(f"the range {jobs.redo_first} to {jobs.redo_last} is empty; let it end after it starts")
+        frames = range(jobs.redo_first, jobs.redo_last + 1)
+        settings = properties.to_settings(scene.diffsynth, frames)
+        pump.start(begin(scene, new_record(scene.name, _redo_folder(scene), frames, settings, kind="REDO")))
 
 
 class DIFFSYNTH_OT_forget_job(_OfActiveJob, bpy.types.Operator):
@@ -109,12 +84,11 @@ class DIFFSYNTH_OT_forget_job(_OfActiveJob, bpy.types.Operator):
     bl_description = "Take the marked job off the list, or out of the queue. Its folder and its results stay"
 
     @classmethod
-    def why_not(cls, record: JobRecord) -> str:
+    def why_not_of(cls, record: JobRecord) -> str:
         return "The job is under way; cancel it first" if record.state in ("RUNNING", "DETACHED") else ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        history.forget(context.scene, history.active(context.scene).key)
-        return {"FINISHED"}
+    def act(self, scene: bpy.types.Scene) -> None:
+        history.forget(scene, history.active(scene).key)
 
 
 class DIFFSYNTH_OT_open_job_folder(_OfActiveJob, bpy.types.Operator):
@@ -126,12 +100,11 @@ class DIFFSYNTH_OT_open_job_folder(_OfActiveJob, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     @classmethod
-    def why_not(cls, record: JobRecord) -> str:
+    def why_not_of(cls, record: JobRecord) -> str:
         return "" if record.job_dir.is_dir() else "The folder of this job is gone"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        bpy.ops.wm.path_open(filepath=history.active(context.scene).folder)
-        return {"FINISHED"}
+    def act(self, scene: bpy.types.Scene) -> None:
+        bpy.ops.wm.path_open(filepath=history.active(scene).folder)
 
 
 def _redo_folder(scene: bpy.types.Scene) -> Path:

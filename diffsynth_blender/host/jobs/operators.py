@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import bpy
 
-from ...protocol import DiffSynthError, Settings
+from ...protocol import Settings
 from .. import api
-from ..capture.checks import CaptureError
 from ..result.place import place_result
 from ..shot import properties
-from . import failure as job_failure
 from . import history, pump
 from . import queue as job_queue
+from .button import JobButton
 from .choice import chosen_frames, chosen_job, why_not_now
 from .record import RESUMABLE, JobRecord
 from .stylisation import begin, go_on
 
 
-class DIFFSYNTH_OT_stylise(bpy.types.Operator):
+class DIFFSYNTH_OT_stylise(JobButton, bpy.types.Operator):
     """Render the shot with its exact passes, restyle it in the worker, and show the result as a strip."""
 
     bl_idname = "diffsynth.stylise"
@@ -26,31 +25,19 @@ class DIFFSYNTH_OT_stylise(bpy.types.Operator):
         "Render the shot, restyle it as the prompt says, and show the result as a strip in an edit scene of its own. "
         "Blender stays usable meanwhile"
     )
-    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Say under the button why it cannot be pressed."""
-        reason = why_not_now(context.scene)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return why_not_now(context.scene)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        scene = context.scene
-        try:
-            if bpy.app.background:  # timers never fire there
-                _stylise_blocking(scene, properties.to_settings(scene.diffsynth, chosen_frames(scene)))
-                return {"FINISHED"}
-            work = begin(scene, chosen_job(scene), reuse_capture=scene.diffsynth.reuse_capture)
-        except (CaptureError, DiffSynthError) as error:
-            job_failure.tell(self, scene, error)
-            return {"CANCELLED"}
-        pump.start(work)
-        return {"FINISHED"}
+    def act(self, scene: bpy.types.Scene) -> None:
+        if bpy.app.background:  # timers never fire there
+            _stylise_blocking(scene, properties.to_settings(scene.diffsynth, chosen_frames(scene)))
+        else:
+            pump.start(begin(scene, chosen_job(scene), reuse_capture=scene.diffsynth.reuse_capture))
 
 
-class DIFFSYNTH_OT_pause(bpy.types.Operator):
+class DIFFSYNTH_OT_pause(JobButton, bpy.types.Operator):
     """Hold what runs."""
 
     bl_idname = "diffsynth.pause"
@@ -62,48 +49,37 @@ class DIFFSYNTH_OT_pause(bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only while something runs."""
-        cls.poll_message_set("Nothing is under way")
-        return pump.is_running() and pump.current().state == "running"
+    def why_not(cls, context: bpy.types.Context) -> str:
+        work = pump.current()
+        return work.why_no_pause() if pump.is_running() and work.state == "running" else "Nothing is under way"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def act(self, scene: bpy.types.Scene) -> None:
         job_queue.turn_off()
         pump.pause()
-        return {"FINISHED"}
 
 
-class DIFFSYNTH_OT_resume(bpy.types.Operator):
+class DIFFSYNTH_OT_resume(JobButton, bpy.types.Operator):
     """Go on where something was paused or stopped."""
 
     bl_idname = "diffsynth.resume"
     bl_label = "Resume"
     bl_description = "Go on with the job where it was paused, stopped or failed, with the settings that it had"
-    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Say under the button why nothing can go on."""
+    def why_not(cls, context: bpy.types.Context) -> str:
         if pump.is_running() and pump.current().state == "running":
-            cls.poll_message_set(pump.current().title)
-            return False
-        cls.poll_message_set("No job of this scene was paused or stopped")
-        return pump.is_paused() or resumable(context.scene) is not None
+            return pump.current().title
+        can_go_on = pump.is_paused() or resumable(context.scene) is not None
+        return "" if can_go_on else "No job of this scene was paused or stopped"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def act(self, scene: bpy.types.Scene) -> None:
         if pump.is_paused():
             pump.resume()
-            return {"FINISHED"}
-        scene = context.scene
-        try:
+        else:
             pump.start(go_on(scene, resumable(scene)))
-        except (CaptureError, DiffSynthError) as error:
-            job_failure.tell(self, scene, error)
-            return {"CANCELLED"}
-        return {"FINISHED"}
 
 
-class DIFFSYNTH_OT_cancel(bpy.types.Operator):
+class DIFFSYNTH_OT_cancel(JobButton, bpy.types.Operator):
     """Stop what runs."""
 
     bl_idname = "diffsynth.cancel"
@@ -112,14 +88,11 @@ class DIFFSYNTH_OT_cancel(bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only while something runs."""
-        cls.poll_message_set("Nothing is under way")
-        return pump.is_running() or pump.is_paused()
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if pump.is_running() or pump.is_paused() else "Nothing is under way"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def act(self, scene: bpy.types.Scene) -> None:
         pump.cancel()
-        return {"FINISHED"}
 
 
 def resumable(scene: bpy.types.Scene) -> JobRecord | None:

@@ -29,7 +29,12 @@ from .operators import (
 from .preview import Preview
 from .preview_operator import DIFFSYNTH_OT_preview
 from .properties import STATES
-from .queue_operators import DIFFSYNTH_OT_queue_add, DIFFSYNTH_OT_queue_start, DIFFSYNTH_OT_queue_stop
+from .queue_operators import (
+    DIFFSYNTH_OT_queue_add,
+    DIFFSYNTH_OT_queue_move,
+    DIFFSYNTH_OT_queue_start,
+    DIFFSYNTH_OT_queue_stop,
+)
 from .remedies import remedies_of
 from .work import Work
 
@@ -39,6 +44,14 @@ END_ICONS = {"done": "CHECKMARK", "failed": "ERROR"}
 
 class DIFFSYNTH_UL_jobs(bpy.types.UIList):
     """The jobs of a scene: how far each is, and when it was asked for."""
+
+    def filter_items(self, context, data, property_name) -> tuple[list[int], list[int]]:
+        """Those that wait come first, the next one at the top; then the others, the newest first."""
+        items = getattr(data, property_name)
+        shown = bpy.types.UI_UL_list.filter_items_by_name(self.filter_name, self.bitflag_filter_item, items, "name")
+        turns = {record.key: turn for turn, record in enumerate(job_queue.waiting_in(context.scene))}
+        order = sorted(range(len(items)), key=lambda place: (turns.get(items[place].key, len(turns)), place))
+        return shown, [order.index(place) for place in range(len(items))]
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index) -> None:
         row = layout.row(align=True)
@@ -53,7 +66,7 @@ class DIFFSYNTH_PT_jobs(ShotSubPanel, bpy.types.Panel):
     bl_order = 8
 
     def draw_shot(self, layout, context, chosen) -> None:
-        jobs = chosen.jobs
+        jobs, record = chosen.jobs, history.active(context.scene)
         row = layout.row()
         row.template_list("DIFFSYNTH_UL_jobs", "", jobs, "list", jobs, "active", rows=4)
         column = row.column(align=True)
@@ -62,7 +75,10 @@ class DIFFSYNTH_PT_jobs(ShotSubPanel, bpy.types.Panel):
         column.separator()
         queue = DIFFSYNTH_OT_queue_stop if job_queue.is_on() else DIFFSYNTH_OT_queue_start
         column.operator(queue.bl_idname, text="", icon="SNAP_FACE" if job_queue.is_on() else "PLAY")
-        record = history.active(context.scene)
+        if record is not None and record.state == "WAITING":
+            column.separator()
+            column.operator(DIFFSYNTH_OT_queue_move.bl_idname, text="", icon="TRIA_UP").direction = "UP"
+            column.operator(DIFFSYNTH_OT_queue_move.bl_idname, text="", icon="TRIA_DOWN").direction = "DOWN"
         if record is not None:
             if record.message:
                 draw_text(layout, context, record.message, ICONS[record.state])

@@ -5,15 +5,15 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty
 
-from ...protocol import DiffSynthError
-from ..capture.checks import CaptureError
-from . import failure as job_failure
+from ...protocol import JobFailed
 from . import pump
+from .button import JobButton
 from .choice import why_not_now
 from .preview import Preview
+from .worker_job import error_of
 
 
-class DIFFSYNTH_OT_preview(bpy.types.Operator):
+class DIFFSYNTH_OT_preview(JobButton, bpy.types.Operator):
     """Stylise one frame or four, and show them with what the model sees."""
 
     bl_idname = "diffsynth.preview"
@@ -35,28 +35,18 @@ class DIFFSYNTH_OT_preview(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """As for the shot."""
-        reason = why_not_now(context.scene)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not_now(context.scene)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        scene = context.scene
-        try:
-            preview = Preview(scene, 4 if self.frames == "FOUR" else 1)
-        except (CaptureError, DiffSynthError) as error:
-            job_failure.tell(self, scene, error)
-            return {"CANCELLED"}
+    def act(self, scene: bpy.types.Scene) -> None:
+        preview = Preview(scene, 4 if self.frames == "FOUR" else 1)
         if not bpy.app.background:
             pump.start(preview)
-            return {"FINISHED"}
+            return
         preview.run_blocking()
         if preview.state != "done":
-            self.report({"ERROR"}, preview.message)
-            return {"CANCELLED"}
-        return {"FINISHED"}
+            raise error_of(JobFailed("", preview.kind, preview.message, preview.details))
 
 
 CLASSES = (DIFFSYNTH_OT_preview,)

@@ -49,7 +49,9 @@ class DiffsynthJob(bpy.types.PropertyGroup):
     state: EnumProperty(name="State", description="How far this job is", items=STATES, options=STILL)
     message: StringProperty(name="Message", description="How this job ended", options=STILL)
     error_kind: StringProperty(name="Error", description="What kind of error ended this job", options=STILL)
+    source: StringProperty(name="Source", description="Where the frames of this job come from", options=STILL)
     created: StringProperty(name="Asked For", description="When this job was asked for", options=STILL)
+    turn: StringProperty(name="Turn", description="Waiting jobs are done in the order of this text", options=STILL)
     seconds: FloatProperty(
         name="Time",
         description="How long this job has run",

@@ -6,6 +6,8 @@ machine, and starts the queue again when it is free.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 
 from ...client import has_traces
@@ -31,7 +33,22 @@ def is_on() -> bool:
 
 def waiting() -> list[tuple[bpy.types.Scene, JobRecord]]:
     """The jobs of the whole file that wait, the next one first."""
-    return sorted(reversed(list(history.everywhere("WAITING"))), key=lambda pair: pair[1].created)
+    return sorted(reversed(list(history.everywhere("WAITING"))), key=lambda pair: _turn(pair[1]))
+
+
+def waiting_in(scene: bpy.types.Scene) -> list[JobRecord]:
+    """Those of one scene."""
+    return [record for owner, record in waiting() if owner == scene]
+
+
+def move(scene: bpy.types.Scene, record: JobRecord, by: int) -> None:
+    """Have a waiting job change places with the one of its scene that waits before it (-1) or after it (1), if any."""
+    jobs = waiting_in(scene)
+    place = jobs.index(record)
+    if 0 <= place + by < len(jobs):
+        other = jobs[place + by]
+        history.put(scene, replace(record, turn=_turn(other)))
+        history.put(scene, replace(other, turn=_turn(record)))
 
 
 def turn_on() -> None:
@@ -69,6 +86,10 @@ def _first_waiting() -> Work | None:
             history.note(scene.session_uid, record, state="FAILED", message=str(error), error_kind=kind)
     turn_off()
     return None
+
+
+def _turn(record: JobRecord) -> str:
+    return record.turn or record.created  # an older version gave no turns
 
 
 def register() -> None:

@@ -42,8 +42,12 @@ class JobRecord:
     """How it ended."""
     error_kind: str = ""
     """Of the error it ended with, see `protocol.errors`; empty without one."""
+    source: str = ""
+    """Where its frames come from, as `source.write_source` says it; empty: what the scene names."""
     created: str = ""
     """When it was asked for, local time."""
+    turn: str = ""
+    """Jobs wait in the order of this text: at first, when they were asked for, to the microsecond."""
     seconds: float = 0.0
     """How long it has run [s]."""
 
@@ -58,8 +62,11 @@ class JobRecord:
         return Path(self.folder)
 
 
-def new_record(scene_name: str, job_dir: Path, frames: range, settings: Settings, *, kind: str = "SHOT") -> JobRecord:
+def new_record(
+    scene_name: str, job_dir: Path, frames: range, settings: Settings, *, kind: str = "SHOT", source: str = ""
+) -> JobRecord:
     """A job that is asked for now."""
+    now = datetime.now()
     prompt = " ".join(settings.prompt.split())
     words = prompt if len(prompt) <= 32 else prompt[:31] + "…"
     return JobRecord(
@@ -71,7 +78,9 @@ def new_record(scene_name: str, job_dir: Path, frames: range, settings: Settings
         last=frames[-1],
         step=frames.step,
         kind=kind,
-        created=datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+        source=source,
+        created=now.strftime("%Y-%m-%d %H:%M:%S"),
+        turn=now.strftime("%Y-%m-%d %H:%M:%S.%f"),
     )
 
 

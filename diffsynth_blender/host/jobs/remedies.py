@@ -32,7 +32,6 @@ RESUME = Remedy("Try Again", "diffsynth.resume", icon="FILE_REFRESH")
 PREFERENCES = Remedy("Open Preferences", "diffsynth.open_preferences", icon="PREFERENCES")
 FETCH = Remedy("Fetch What Is Missing", "diffsynth.model_download", icon="IMPORT")
 FIT_RANGE = Remedy("Fit Frame Range", "diffsynth.fit_range", icon="PREVIEW_RANGE")
-FIT_RANGE = Remedy("Fit Frame Range", "diffsynth.fit_range", icon="PREVIEW_RANGE")
 PASSES = Remedy("Enable Passes", "diffsynth.enable_passes", icon="RENDERLAYERS")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty
 
+from ..button import Button
 from ..preferences import ADDON_ID
 from . import failure as job_failure
 from .mend import MENDINGS
@@ -42,16 +43,14 @@ class DIFFSYNTH_OT_mend(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class _OfFailure:
+class _OfFailure(Button):
     """A mix-in: a button below an error."""
 
     bl_options = {"REGISTER"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where there is an error."""
-        cls.poll_message_set("Nothing has failed in this scene")
-        return job_failure.last(context.scene) is not None
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "Nothing has failed in this scene" if job_failure.last(context.scene) is None else ""
 
 
 class DIFFSYNTH_OT_open_log(_OfFailure, bpy.types.Operator):

@@ -10,6 +10,7 @@ import bpy
 from ...protocol import JOB_FILE, Settings, add_redo, load_job
 from ..capture.reuse import change_settings, find_captured
 from ..shot import properties
+from ..source.source import Source, read_source
 from ..source.work import source_preparations
 from .folders import share_frames
 from .job_work import JobWork
@@ -31,14 +32,13 @@ class Stylisation(JobWork):
         settings: Settings,
         *,
         reuse_capture: bool = False,
+        source: Source | None = None,
         record: JobRecord | None = None,
     ) -> None:
         check_ready(settings)
         preparations = []
-        if reuse_capture and find_captured(scene, job_dir, frames):
-            change_settings(job_dir, settings)
-        else:
-            preparations = source_preparations(scene, job_dir, frames, settings)
+        if not (reuse_capture and _reuse(scene, job_dir, frames, settings, source)):
+            preparations = source_preparations(scene, job_dir, frames, settings, source)
         super().__init__(scene, job_dir, preparations, record or new_record(scene.name, job_dir, frames, settings))
 
 
@@ -70,8 +70,15 @@ def begin(scene: bpy.types.Scene, record: JobRecord, *, reuse_capture: bool = Fa
     record = replace(record, seconds=0.0)
     if record.kind == "REDO":
         return Redo(scene, record)
-    settings = settings_of(record)
-    return Stylisation(scene, record.job_dir, record.frames, settings, reuse_capture=reuse_capture, record=record)
+    return Stylisation(
+        scene,
+        record.job_dir,
+        record.frames,
+        settings_of(record),
+        reuse_capture=reuse_capture,
+        source=read_source(record.source) if record.source else None,
+        record=record,
+    )
 
 
 def go_on(scene: bpy.types.Scene, record: JobRecord) -> JobWork:
@@ -81,13 +88,13 @@ def go_on(scene: bpy.types.Scene, record: JobRecord) -> JobWork:
     return begin(scene, record)
 
 
-def _reuse(scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings) -> bool:
+def _reuse(scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings, source: Source | None) -> bool:
     """Take the frames that were rendered for the folder's last run, or for the scene's; False where there are none."""
-    if find_captured(scene, job_dir, frames):
+    if find_captured(scene, job_dir, frames, source):
         change_settings(job_dir, settings)
         return True
     shot_dir = properties.job_folder(scene).resolve()
-    job = find_captured(scene, shot_dir, frames) if shot_dir != job_dir else None
+    job = find_captured(scene, shot_dir, frames, source) if shot_dir != job_dir else None
     if job is not None:
         share_frames(job, shot_dir, job_dir, frames, settings)
     return job is not None

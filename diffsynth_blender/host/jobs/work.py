@@ -110,6 +110,10 @@ class Work:
             self._end("cancelled", f"Cancelled at once; {self.resume_hint}")
         self.progress = Progress("Cancelling", self.progress.factor)
 
+    def why_no_pause(self) -> str:
+        """Why what runs cannot be paused, or ""."""
+        return ""
+
     def pause(self) -> None:
         """Stop at the next step and free the worker's memory, or hold a render before its next frame."""
         if self.state != "running" or self._cancel_count:

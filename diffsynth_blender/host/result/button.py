@@ -6,20 +6,13 @@ import bpy
 from bpy.props import StringProperty
 
 from ...protocol import BadJobError
+from ..button import Button
 
 
-class ResultOperator:
+class ResultOperator(Button):
     """One undo step; an error is told in a sentence, and nothing has happened then."""
 
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Say under the button why it cannot be pressed."""
-        reason = cls.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:

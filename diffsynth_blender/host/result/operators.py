@@ -6,10 +6,13 @@ from pathlib import Path
 
 import bpy
 
+from ..button import Button
 from ..compat import sequencer_scene
+from ..jobs import history
 from .button import JobChoice, ResultOperator
 from .colours import colour_warning, show_exactly
 from .find import Result, find_result_for, scene_with_result
+from .metadata import JOB_KEY
 from .place import replace_with, warnings_of
 from .sequencer import active_strip
 from .show import show_edit_scene
@@ -19,7 +22,7 @@ from .strip_replace import REPLACED_KEY, REPLACES_KEY, restore_strip
 from .wipe import add_wipe, find_compared, find_wipe, remove_wipe
 
 
-class DIFFSYNTH_OT_show_result(bpy.types.Operator):
+class DIFFSYNTH_OT_show_result(Button, bpy.types.Operator):
     """Go to where the result is shown."""
 
     bl_idname = "diffsynth.show_result"
@@ -27,10 +30,9 @@ class DIFFSYNTH_OT_show_result(bpy.types.Operator):
     bl_description = "Go to the scene whose sequencer shows the stylised frames, in a sequencer"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where there is a result."""
-        cls.poll_message_set("No sequencer shows a result of this scene yet")
-        return scene_with_result(context.scene) is not None
+    def why_not(cls, context: bpy.types.Context) -> str:
+        has_result = scene_with_result(context.scene) is not None
+        return "" if has_result else "No sequencer shows a result of this scene yet"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         show_edit_scene(context.window, scene_with_result(context.scene))
@@ -57,6 +59,8 @@ class DIFFSYNTH_OT_replace_strip(ResultOperator, JobChoice, bpy.types.Operator):
             return f"Strip {strip.name!r} holds no frames of its own; select {', '.join(READABLE.values())}"
         if strip.get(REPLACES_KEY):
             return f"Strip {strip.name!r} is a result already; Restore brings the original back"
+        if strip.get(JOB_KEY) and not history.has_job_of(strip):
+            return f"Strip {strip.name!r} is a result already; select the strip that it was made from"
         return ""
 
     def act(self, context: bpy.types.Context) -> str:

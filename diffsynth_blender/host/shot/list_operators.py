@@ -4,6 +4,8 @@ import random
 
 import bpy
 
+from ..button import Button
+
 
 class ListButton:
     """A mix-in: changes one of the lists of `scene.diffsynth`."""
@@ -26,14 +28,12 @@ class AddButton(ListButton):
         return {"FINISHED"}
 
 
-class RemoveButton(ListButton):
+class RemoveButton(ListButton, Button):
     """A mix-in: removes the active item."""
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where there is one."""
-        cls.poll_message_set("The list is empty")
-        return bool(getattr(context.scene.diffsynth, cls.items))
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if getattr(context.scene.diffsynth, cls.items) else "The list is empty"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         chosen = context.scene.diffsynth

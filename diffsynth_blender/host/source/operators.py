@@ -4,6 +4,7 @@ import bpy
 
 from ...protocol import BadJobError
 from .. import compat
+from ..button import Button
 from ..capture.checks import CaptureError, check_scene
 from ..result.strip_frames import find_strip, strip_frames
 from ..shot import properties
@@ -13,7 +14,7 @@ from .source import PassesSource, Source, StripSource, chosen_source
 from .work import check_source
 
 
-class DIFFSYNTH_OT_enable_passes(bpy.types.Operator):
+class DIFFSYNTH_OT_enable_passes(Button, bpy.types.Operator):
     """Turn on what the artist's next render needs."""
 
     bl_idname = "diffsynth.enable_passes"
@@ -25,15 +26,13 @@ class DIFFSYNTH_OT_enable_passes(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where something is missing."""
-        reason = ""
-        if not any(layer.use for layer in context.scene.view_layers):
-            reason = "No view layer of this scene is rendered; turn on Use for Rendering for one"
-        elif not layers_without(context.scene) and compat.writes_multilayer_exr(context.scene.render.image_settings):
-            reason = "The passes are on, and multilayer EXR files are written"
-        cls.poll_message_set(reason or "Ready")
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        scene = context.scene
+        if not any(layer.use for layer in scene.view_layers):
+            return "No view layer of this scene is rendered; turn on Use for Rendering for one"
+        if not layers_without(scene) and compat.writes_multilayer_exr(scene.render.image_settings):
+            return "The passes are on, and multilayer EXR files are written"
+        return ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = context.scene
@@ -71,7 +70,7 @@ class DIFFSYNTH_OT_check_source(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFSYNTH_OT_fit_range(bpy.types.Operator):
+class DIFFSYNTH_OT_fit_range(Button, bpy.types.Operator):
     """Make the frame range that of the source."""
 
     bl_idname = "diffsynth.fit_range"
@@ -80,10 +79,9 @@ class DIFFSYNTH_OT_fit_range(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only for sources that have a range."""
-        cls.poll_message_set("A shot that is rendered has the frame range of the scene")
-        return context.scene.diffsynth.source.kind != "RENDER"
+    def why_not(cls, context: bpy.types.Context) -> str:
+        is_rendered = context.scene.diffsynth.source.kind == "RENDER"
+        return "A shot that is rendered has the frame range of the scene" if is_rendered else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = context.scene

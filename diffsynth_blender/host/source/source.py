@@ -5,12 +5,14 @@ Knows what can be chosen; reads no files and renders nothing.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeAlias
 
 import bpy
 
+from ...protocol import BadJobError
 from ..capture.checks import CaptureError
 
 
@@ -78,7 +80,25 @@ def absolute(path: str) -> Path:
     return Path(bpy.path.abspath(path)).resolve()
 
 
-def describe(source: Source) -> dict[str, object]:
+def describe(source: Source) -> dict[str, str | None]:
     """The choice as JSON values."""
     values = {key: None if value is None else str(value) for key, value in asdict(source).items()}
     return {"kind": source.kind, **values}
+
+
+def write_source(source: Source) -> str:
+    """The choice as one line of text."""
+    return json.dumps(describe(source))
+
+
+def read_source(text: str) -> Source:
+    """The choice that `write_source` wrote. Raises BadJobError where it says what this version does not know."""
+    try:
+        values = json.loads(text)
+        kind = {kind.kind: kind for kind in (RenderSource, PassesSource, StripSource)}[values.pop("kind")]
+        paths = {field.name for field in fields(kind) if "Path" in str(field.type)}
+        return kind(**{key: Path(value) if key in paths and value else value for key, value in values.items()})
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise BadJobError(
+            f"the source {text!r} cannot be read; start the job anew with the source that the scene names"
+        ) from None

@@ -78,13 +78,20 @@ def check_controls(source: Source, settings: Settings) -> None:
 
 
 def source_preparations(
-    scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings
+    scene: bpy.types.Scene, job_dir: Path, frames: range, settings: Settings, source: Source | None = None
 ) -> list[Callable[[], ChildCapture]]:
     """What has to be done before the worker can start: for all sources, a capture in a second Blender.
 
+    Args:
+        scene: The artist's scene.
+        job_dir: Folder to fill.
+        frames: Scene frames to stylise.
+        settings: What job.json says about the restyling.
+        source: Where the frames come from; what the artist chose in the scene, by default.
+
     Raises CaptureError or BadJobError where the source is refused; nothing has happened then.
     """
-    source = chosen_source(scene)
+    source = source or chosen_source(scene)
     check_source(scene, source, frames, look_at_all=False)  # the second Blender looks at the rest
     check_controls(source, settings)
     return [partial(_start, scene.session_uid, job_dir, frames, settings, source)]
