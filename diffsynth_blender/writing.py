@@ -3,6 +3,7 @@
 Knows the standard library alone, so all may use it.
 """
 
+import errno
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,11 @@ def unfinished(path: Path) -> Path:
 
 class WriteError(OSError):
     """A file could not be written, for whatever reason; `filename` is the file that was meant, not a temporary one."""
+
+
+def is_forbidden(error: OSError) -> bool:
+    """Whether the system refuses for want of permission, not of room: nothing that waiting would change."""
+    return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager

@@ -17,16 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ..writing import writing
+from ..writing import WriteError, is_forbidden, writing
 from .errors import BadJobError, JobBusyError
 from .fields import JsonObject
 from .files import file_sha256, remove_parts
 from .frames import FRAME_LIMIT
 from .job import CACHE_FOLDER, baseline_path, output_path
 from .lock import try_lock
+from .reading import JSON_LIMIT, read_file
+from .texts import shortened, stays_below
 from .traces import PICTURES_FOLDER
 
 JOURNAL_FILE = "journal.jsonl"
+REMEDY = "delete the journal to start the job anew"
 
 _KEYS = {
     "start": ("event", "settings_hash"),
@@ -88,14 +91,18 @@ class Journal:
 
         Raises:
             JobBusyError: Another worker runs this job folder.
-            BadJobError: The journal cannot be written, or holds garbage.
+            BadJobError: The journal may not be written, or holds garbage.
+            WriteError: The disk is full or gone.
         """
         self._job_dir = Path(job_dir)
         self._path = path = self._job_dir / JOURNAL_FILE
         try:
             # Unbuffered: what a full disk did not take must not be tried again when the file is closed.
-            self._file: IO[bytes] = path.open("ab", buffering=0)
-        except OSError as error:
+            with writing(path):
+                self._file: IO[bytes] = path.open("ab", buffering=0)
+        except WriteError as error:
+            if not is_forbidden(error) and self._job_dir.is_dir():
+                raise
             raise BadJobError(f"{path}: cannot be written: {error.strerror}; make the job folder writable") from None
         try:
             if not try_lock(self._file):
@@ -158,24 +165,25 @@ class Journal:
 
 def _read_lines(path: Path) -> list[JsonObject]:
     try:
-        content = path.read_bytes()
+        content = read_file(path, JSON_LIMIT)
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise BadJobError(f"{path}: cannot be read: {error.strerror}") from None
+        raise BadJobError(f"{path}: cannot be read: {error.strerror}; give permission to read it") from None
+    except ValueError as error:
+        raise BadJobError(f"{path}: cannot be read: {error}; {REMEDY}") from None
     whole = content[: content.rfind(b"\n") + 1]
     return [_decode_line(line, f"{path}:{number}") for number, line in enumerate(whole.splitlines(), start=1)]
 
 
 def _decode_line(line: bytes, place: str) -> JsonObject:
-    remedy = "delete the journal to start the job anew"
     try:
-        value = json.loads(line)
+        value = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
-        raise BadJobError(f"{place}: not a line of a journal; {remedy}") from None
+        raise BadJobError(f"{place}: not a line of a journal; {REMEDY}") from None
     event = value.get("event") if isinstance(value, dict) else None
-    if event not in _KEYS:
-        raise BadJobError(f"{place}: {event!r} is not an event of a journal; {remedy}")
+    if not isinstance(event, str) or event not in _KEYS:
+        raise BadJobError(f"{place}: {shortened(event)} is not an event of a journal; {REMEDY}")
     return JsonObject(value, place, "", _KEYS[event])
 
 
@@ -195,12 +203,12 @@ def _state_of(job_dir: Path, lines: list[JsonObject]) -> JournalState:
         elif event == "redo":
             maker = line.text("settings_hash")
         elif event == "step":
-            file = line.text("file")
+            file = _file(line)
             steps.pop(file, None)
             steps[file] = line.integer("index", 0, 1000), line.text("sha256")
         elif event == "frame":
             done = False  # the report does not know of this one
-            frames[line.text("file")] = line.integer("frame", -FRAME_LIMIT, FRAME_LIMIT), line.text("sha256"), maker
+            frames[_file(line)] = line.integer("frame", -FRAME_LIMIT, FRAME_LIMIT), line.text("sha256"), maker
         else:
             done = True
     unchanged = {
@@ -219,6 +227,14 @@ def _state_of(job_dir: Path, lines: list[JsonObject]) -> JournalState:
         {path: made_by for path, (_, made_by) in unchanged.items()},
         done,
     )
+
+
+def _file(line: JsonObject) -> str:
+    """The file of a line: one of the job folder's."""
+    file = line.text("file")
+    if not stays_below(file):
+        raise line.error("file", f"a path below the job folder ({REMEDY})")
+    return file
 
 
 def _is_unchanged(path: Path, sha256: str) -> bool:

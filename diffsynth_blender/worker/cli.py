@@ -8,13 +8,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TextIO
 
 from ..protocol.changes import change_settings
-from ..protocol.errors import INTERNAL_KIND, JobBusyError, JobCancelledError
+from ..protocol.errors import INTERNAL_KIND, BadJobError, JobCancelledError
 from ..protocol.framing import encode_line
 from ..protocol.job import Job, with_redo
+from ..protocol.job_folder import check_folder
 from ..protocol.messages import (
     DeflickerFrames,
     Event,
@@ -56,8 +58,9 @@ def run(
     job_dir = Path(job_dir).absolute()
     if events_file is not None:
         try:
+            check_folder(job_dir)
             events_out = open_event_file(events_file)
-        except (JobBusyError, OSError) as error:
+        except (BadJobError, OSError) as error:
             failure = describe_failure(error)
             print(f"error: {failure.message}", file=progress_out, flush=True)
             return failure.exit_code
@@ -117,6 +120,8 @@ def _run(
                 events_out.flush()
             except BrokenPipeError:
                 cancelled.set()  # who reads the events has left, as after Ctrl-C in a pipeline
+            except OSError as error:  # a full disk: the job meets it too, and ends by its own sentence
+                display.line(f"events are not written: {error.strerror}")
         display.show(event)
 
     send = ProgressFilter(show, interval=TTY_SECONDS if progress_out.isatty() else LOG_SECONDS)
@@ -173,15 +178,19 @@ class _Display:
     def line(self, text: str) -> None:
         clear = "\r" + " " * self._width + "\r" if self._width else ""
         self._width = 0
-        print(clear + text, file=self._out, flush=True)
+        self._print(clear + text, end="\n")
 
     def _progress(self, event: JobProgress) -> None:
         text = progress_text(event)
         if self._is_terminal:
-            print("\r" + text.ljust(self._width), end="", file=self._out, flush=True)
+            self._print("\r" + text.ljust(self._width), end="")
             self._width = len(text)
         else:
             self.line(text)
+
+    def _print(self, text: str, *, end: str) -> None:
+        with suppress(OSError):  # a log on a full disk, or a terminal that was closed: no reason to end a job
+            print(text, end=end, file=self._out, flush=True)
 
 
 def _plain(text: str) -> str:

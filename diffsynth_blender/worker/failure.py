@@ -15,10 +15,9 @@ from ..protocol.errors import (
     WorkerMemoryError,
 )
 from ..protocol.texts import one_line
-from ..writing import WriteError
+from ..writing import WriteError, is_forbidden
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 _GONE = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE)
 # What the loader of libraries says, in an ImportError, and what threads are refused with.
 _MEMORY_WORDS = ("failed to map segment", "annot allocate memory")
@@ -67,18 +66,19 @@ def _recognised(error: BaseException) -> DiffSynthError | None:
             f"the graphics card does not answer any more ({words}); run the job again, it goes on where it stopped, "
             "and restart the computer where that does not help"
         )
-    if isinstance(error, WriteError) or number in (*_FULL, *_FORBIDDEN, *_GONE):
-        assert isinstance(error, OSError)
+    if isinstance(error, OSError) and (
+        isinstance(error, WriteError) or is_forbidden(error) or number in (*_FULL, *_GONE)
+    ):
         place = f"{error.filename}: " if error.filename else ""
         reason = error.strerror or words
-        return StorageError(f"{place}cannot be written: {reason}; {_storage_remedy(number)}, then run the job again")
+        return StorageError(f"{place}cannot be written: {reason}; {_storage_remedy(error)}, then run the job again")
     return None
 
 
-def _storage_remedy(number: int | None) -> str:
-    if number in _FULL:
+def _storage_remedy(error: OSError) -> str:
+    if error.errno in _FULL:
         return "make room"
-    if number in _FORBIDDEN:
+    if is_forbidden(error):
         return "give permission"
     return "see that the disk and the folder are there"
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..diffusion.denoise import FRAME_BATCH, JobInterrupted
 from ..protocol import (
+    BadJobError,
     Event,
     Job,
     JobCancelledError,
@@ -26,6 +27,7 @@ from ..protocol import (
     settings_hash,
 )
 from ..protocol.job import CACHE_FOLDER
+from ..writing import is_forbidden
 from .context import RunContext
 from .devices import choose_device, describe_device
 from .frame_text import frame_text
@@ -63,7 +65,7 @@ def run_job(
     # What cannot be run leaves nothing behind, not even an empty folder.
     select_frames(_load(job_dir, change), frames)
     for folder in (output_path(job_dir, 0).parent, baseline_path(job_dir, 0).parent, job_dir / CACHE_FOLDER):
-        folder.mkdir(exist_ok=True)
+        _make(folder)
     with Journal(job_dir) as journal:
         # Again: whoever had the lock before may have changed it.
         job = _load(job_dir, change)
@@ -76,6 +78,16 @@ def run_job(
             JobRun(job, selection, run_id, context).execute()
         except JobInterrupted:
             raise JobCancelledError("cancelled; run the job again to go on") from None
+
+
+def _make(folder: Path) -> None:
+    """Make a folder of the job. Raises BadJobError where it may not be made, OSError where the disk is full or gone."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        if not is_forbidden(error):
+            raise
+        raise BadJobError(f"{folder}: cannot be made: {error.strerror}; make the job folder writable") from None
 
 
 def _load(job_dir: Path, change: Callable[[Job], Job] | None) -> Job:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import __version__
-from ..protocol.errors import JobBusyError, JobCancelledError, ProtocolError
+from ..protocol.errors import DeviceLostError, JobBusyError, JobCancelledError, ProtocolError
 from ..protocol.framing import encode_line, read_messages
 from ..protocol.messages import (
     JOB_EVENTS,
@@ -91,6 +91,8 @@ class _Server:
             with self._job_lock:
                 self._job = None  # before the host learns of the end, so that its next job is not refused
             self._send(terminal)
+            if isinstance(terminal, JobFailed) and terminal.kind == DeviceLostError.kind:
+                return DeviceLostError.exit_code  # CUDA serves this process nothing any more: the host starts another
         return self._exit_code
 
     def _run(self, job: _AcceptedJob) -> Event:

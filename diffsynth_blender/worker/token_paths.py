@@ -1,10 +1,13 @@
 """Which tokens of two frames show the same point, from the exact motion: what attention along trajectories asks for."""
 
+import errno
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
+
+from ..writing import writing
 
 
 class Motion(Protocol):
@@ -45,21 +48,44 @@ class TokenPaths:
             self._levels[h, w] = slice(start, start + h * w), scale
             start, scale = start + h * w, 2 * scale
             h, w = (h + 1) // 2, (w + 1) // 2
-        count = len(motion.frames)
-        self._tokens = np.memmap(path, np.int32, "w+", shape=(count, 2 * self._reach + 1, start))
-        self._known = np.zeros((count, 2 * self._reach + 1), bool)
+        self._count = start
+        self._path = path
+        # Read and written in place, not mapped into memory: a full disk would end the process there (SIGBUS).
+        with writing(path):
+            self._file = path.open("w+b", buffering=0)
+        self._known = np.zeros(len(motion.frames) * (2 * self._reach + 1), bool)
 
     def __call__(self, target: int, source: int, h: int, w: int) -> torch.Tensor:
         """The tokens of frame `source` that show what those of frame `target` show, int64 (h*w,); -1 for none."""
-        place = target, source - target + self._reach
         if abs(source - target) > self._reach:
             raise ValueError(f"frames {target} and {source} do not share a window of {self._reach + 1}")
-        if not self._known[place]:
+        pair = target * (2 * self._reach + 1) + source - target + self._reach
+        if not self._known[pair]:
             field = self._motion.field(target, source)
+            tokens = np.empty(self._count, np.int32)
             for (rows, columns), (part, scale) in self._levels.items():
-                self._tokens[place][part] = self._moved(field, rows, columns, self._factor * scale)
-            self._known[place] = True
-        return torch.from_numpy(self._tokens[place][self._levels[h, w][0]].astype(np.int64))
+                tokens[part] = self._moved(field, rows, columns, self._factor * scale)
+            self._write(pair, tokens)
+            self._known[pair] = True
+        return torch.from_numpy(self._read(pair, self._levels[h, w][0]).astype(np.int64))
+
+    def _write(self, pair: int, tokens: np.ndarray) -> None:
+        rest = memoryview(tokens).cast("B")
+        with writing(self._path):
+            self._file.seek(pair * rest.nbytes)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+
+    def _read(self, pair: int, part: slice) -> np.ndarray:
+        tokens = np.empty(part.stop - part.start, np.int32)
+        self._file.seek((pair * self._count + part.start) * tokens.itemsize)
+        rest = memoryview(tokens).cast("B")
+        while rest:
+            count = self._file.readinto(rest)
+            if not count:
+                raise OSError(errno.EIO, "ends too early", str(self._path))
+            rest = rest[count:]
+        return tokens
 
     def _moved(self, field: np.ndarray, h: int, w: int, side: float) -> np.ndarray:
         """Where the middles of h x w tokens, `side` pixels wide, go: the tokens there, or -1."""
