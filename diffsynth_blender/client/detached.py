@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..protocol.errors import JobBusyError, ProtocolError, WorkerDiedError
-from ..protocol.framing import decode_line
+from ..protocol.framing import LINE_LIMIT, decode_line
+from ..protocol.job_folder import check_folder
 from ..protocol.lock import try_lock
-from ..protocol.messages import JOB_EVENTS, TERMINAL_EVENTS, Event, JobCancelled, JobFailed, Ready
+from ..protocol.messages import JOB_EVENTS, TERMINAL_EVENTS, Event, JobCancelled, JobFailed, Message, Ready
 from ..protocol.traces import events_path, log_path
 from .behind import start_behind
-from .process import worker_environment
+from .environment import worker_environment
 
 RUN = ("-m", "diffsynth_blender.worker", "run")
 START_SECONDS = 30.0  # to the first line of the event file; it takes a fraction of a second on an idle machine
@@ -38,9 +39,11 @@ def start_detached(python: Path, package_root: Path, job_dir: Path, *, arguments
 
     Raises:
         JobBusyError: A detached worker is at the folder already.
+        BadJobError: The folder leads out of itself.
         WorkerDiedError: The interpreter cannot be started, or is no worker's.
         OSError: The folder cannot be written.
     """
+    check_folder(job_dir)
     events, log = events_path(job_dir), log_path(job_dir)
     if is_detached(job_dir):
         raise JobBusyError(f"{job_dir}: a worker goes on with this job already; wait for it or stop it")
@@ -152,24 +155,24 @@ class DetachedWorker:
 
     def _read(self) -> list[Event]:
         """Whole lines that were not read yet. Raises ProtocolError for one that is no event."""
+        events: list[Event] = []
         try:
             with events_path(self._job_dir).open("rb") as file:
                 file.seek(self._read_bytes)
-                content = file.read()
+                while (line := file.readline(LINE_LIMIT)) and (line.endswith(b"\n") or len(line) == LINE_LIMIT):
+                    self._read_bytes += len(line)
+                    self._take(decode_line(line), events)
         except FileNotFoundError:
-            return []
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read_bytes += len(whole)
-        events: list[Event] = []
-        for line in whole.splitlines(keepends=True):
-            message = decode_line(line)
-            if isinstance(message, Ready):
-                self._pid = message.pid
-            elif isinstance(message, (*JOB_EVENTS, *TERMINAL_EVENTS)):
-                events.append(message)
-            else:
-                raise ProtocolError(f"{type(message).__name__} is not an event at this point")
+            pass
         return events
+
+    def _take(self, message: Message, events: list[Event]) -> None:
+        if isinstance(message, Ready):
+            self._pid = message.pid
+        elif isinstance(message, (*JOB_EVENTS, *TERMINAL_EVENTS)):
+            events.append(message)
+        else:
+            raise ProtocolError(f"{type(message).__name__} is not an event at this point")
 
     def _read_quietly(self) -> None:
         try:

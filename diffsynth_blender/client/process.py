@@ -1,6 +1,6 @@
 """The worker as an operating-system process: launch, send, collect what it writes, end. Must not know what a job is.
 
-No call waits for the worker, except `terminate`, which waits no longer than it says. Pipes are read by threads.
+No call waits for the worker, except `terminate`, which waits no longer than it says. Threads read and write the pipes.
 """
 
 import os
@@ -19,16 +19,12 @@ from ..protocol.errors import ProtocolError, WorkerDiedError
 from ..protocol.framing import encode_line, read_messages
 from ..protocol.messages import Message, Request, Shutdown
 from .behind import start_behind
+from .environment import worker_environment
 
 SERVE = ("-m", "diffsynth_blender.worker", "serve")
 STDERR_LINES = 40  # kept for the error message; a Python traceback of a deep library fits
+STDERR_BYTES = 2_000  # of one line that are kept together
 PIPE_SECONDS = 1.0  # a process that has ended may leave its pipes open in a child of its own; wait no longer for those
-
-# What Blender or a user's shell sets for another Python breaks the worker's, see the command line reference of CPython.
-_FOREIGN_VARIABLES = (
-    "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR",
-    "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONWARNINGS", "__PYVENV_LAUNCHER__",
-)  # fmt: skip
 
 Received: TypeAlias = Message | ProtocolError
 
@@ -51,6 +47,7 @@ class WorkerProcess:
         self._threads: list[threading.Thread] = []
         self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()  # None: no more will come
         self._ended_at: float | None = None  # when its end was noticed
 
     @property
@@ -79,19 +76,17 @@ class WorkerProcess:
             raise WorkerDiedError(
                 f"{self._python}: cannot be started: {error.strerror}; choose the worker's Python in the preferences"
             ) from None
+        assert self._process.stdin is not None
         assert self._process.stdout is not None and self._process.stderr is not None
+        threading.Thread(target=self._write_stdin, args=(self._process.stdin,), daemon=True).start()
         self._thread(self._read_stdout, self._process.stdout)
         self._thread(self._read_stderr, self._process.stderr)
 
     def send(self, request: Request) -> None:
         """Send a request. To a worker that has ended nothing is sent; `is_alive` and `exit_reason` tell."""
-        if self._process is None or self._process.stdin is None:
+        if self._process is None:
             raise RuntimeError("start the worker before sending to it")
-        try:
-            self._process.stdin.write(encode_line(request))
-            self._process.stdin.flush()
-        except (OSError, ValueError):  # broken pipe (EINVAL on Windows), or closed by terminate()
-            return
+        self._requests.put(request)
 
     def received(self) -> list[Received]:
         """What has come from the worker since the last call, without waiting; after a `ProtocolError` nothing comes."""
@@ -133,7 +128,7 @@ class WorkerProcess:
         if process is None:
             return
         self.send(Shutdown())
-        _close(process.stdin)
+        self._requests.put(None)
         try:
             process.wait(grace)
         except subprocess.TimeoutExpired:
@@ -154,6 +149,16 @@ class WorkerProcess:
         self._threads.append(thread)
         thread.start()
 
+    def _write_stdin(self, stream: IO[bytes]) -> None:
+        """Send what is to be sent. Where a worker reads nothing its pipe is soon full: only this thread waits."""
+        try:
+            while (request := self._requests.get()) is not None:
+                stream.write(encode_line(request))
+                stream.flush()
+        except OSError:  # broken pipe, EINVAL on Windows: the worker has ended
+            pass
+        _close(stream)
+
     def _read_stdout(self, stream: IO[bytes]) -> None:
         try:
             for message in read_messages(stream):
@@ -164,17 +169,9 @@ class WorkerProcess:
                 pass
 
     def _read_stderr(self, stream: IO[bytes]) -> None:
-        for line in stream:
+        # Not line by line: a progress bar writes for hours without ending one, and all of it would be kept.
+        while line := stream.readline(STDERR_BYTES):
             self._stderr.append(line.decode(errors="replace").rstrip())
-
-
-def worker_environment(package_root: Path) -> dict[str, str]:
-    """The worker's environment variables: the host's, without what is meant for another Python."""
-    environment = {key: value for key, value in os.environ.items() if key not in _FOREIGN_VARIABLES}
-    environment["PYTHONPATH"] = str(package_root)
-    environment["PYTHONNOUSERSITE"] = "1"
-    environment["PYTHONSAFEPATH"] = "1"  # or a json.py in the host's current folder would take the place of Python's
-    return environment
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

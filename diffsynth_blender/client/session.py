@@ -24,8 +24,10 @@ from ..protocol.messages import (
     Ready,
     RunJob,
 )
+from ..protocol.texts import one_line
 from .process import Received, WorkerProcess
 
+MESSAGE_LIMIT = 1_000  # characters
 HELLO_SECONDS = 30.0  # the answer takes a fraction of a second; a cold disk on a loaded machine has taken several
 
 
@@ -180,4 +182,4 @@ class WorkerSession:
         last = next((line for line in reversed(lines) if line.strip()), "")
         if kind == WorkerDiedError.kind and last:
             message = f"{message}; its last words: {last}"  # which usually name the cause
-        self._failure = JobFailed("", kind, message, "\n".join(lines))
+        self._failure = JobFailed("", kind, one_line(message, MESSAGE_LIMIT), "\n".join(lines))

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from ..protocol.errors import BadJobError, PackageMissingError
 from ..protocol.job import JOB_FILE, Job, load_job
+from ..protocol.job_folder import check_folder
 from ..protocol.messages import DeflickerFrames, Event
 from .deflicker_plan import make_plan
 
@@ -29,11 +30,12 @@ def run_job(
     """Run or resume a job folder with the real job runner; where there is a `change`, of the job with that saved.
 
     Raises:
-        BadJobError: The job file is wrong, or has none of the frames asked for.
+        BadJobError: The job file is wrong or has none of the frames asked for, or the folder leads out of itself.
         PackageMissingError: This Python lacks one of the worker's packages.
         DiffSynthError: Whatever ends the job.
     """
     job = load_job(job_dir)
+    check_folder(job_dir)
     if change is not None:
         job = change(job)
     if frames is not None and not any(frames[0] <= frame <= frames[1] for frame in job.shot.frames):

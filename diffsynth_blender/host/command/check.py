@@ -9,7 +9,7 @@ import threading
 import bpy
 
 from ... import __version__
-from ...client.process import worker_environment
+from ...client.environment import worker_environment
 from ...protocol import DeviceMissingError, DiffSynthError, JobCancelledError, WorkerDiedError
 from .. import saved
 from ..capture.checks import CaptureError

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...client import WorkerProcess, WorkerSession
-from ...client.process import worker_environment
+from ...client.environment import worker_environment
 from ...protocol import (
     ERRORS,
     DeviceMissingError,

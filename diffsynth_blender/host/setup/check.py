@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ...client.process import worker_environment
+from ...client.environment import worker_environment
 from ...environment.errors import SetupError
 from ...environment.install import Step
 from ...environment.process_lines import lines_of

@@ -13,15 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...client.behind import start_behind
-from ...client.process import worker_environment
+from ...client.environment import worker_environment
 from ...environment.errors import SetupError
 from ...environment.install import Step
 from ...environment.process_lines import lines_of
+from ...protocol import ERRORS
+from ...protocol.errors import INTERNAL_EXIT_CODE
 from ..jobs.worker_job import PACKAGE_ROOT
 
 CANCELLED = "cancelled; what has come is kept, and downloading again goes on from there"
 
 Report = Callable[[Step], None]
+
+
+class ModelsError(SetupError):
+    """A command failed; of the worker's kind of failure, with its exit code."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.exit_code = ERRORS[kind].exit_code if kind in ERRORS else INTERNAL_EXIT_CODE
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class ModelWorker:
     def run(self, arguments: list[str], report: Report, is_cancelled: Callable[[], bool]) -> Iterator[dict]:
         """Events of one command, but those of progress, which are reported.
 
-        Raises SetupError where it failed, and SetupCancelledError where it was asked to stop.
+        Raises ModelsError where it failed, SetupError where the worker cannot be used, and SetupCancelledError where it was asked to stop.
         """
         command = [str(self.python), "-m", "diffsynth_blender.worker", "models", *arguments, "--json"]
         with tempfile.TemporaryFile() as said:
@@ -86,7 +97,7 @@ class ModelWorker:
                 raise SetupError(f"the worker ended: {last[-1] if last else 'without a word'}; repair the set-up")
 
     def _environment(self) -> dict[str, str]:
-        environment = worker_environment(PACKAGE_ROOT)
+        environment = worker_environment(PACKAGE_ROOT, downloads=True)
         if self.token:
             environment["HF_TOKEN"] = self.token  # not on the command line, which everybody on the machine sees
         if self.proxy:
@@ -100,6 +111,6 @@ def _events(lines: Iterator[str], report: Report) -> Iterator[dict]:
         if event["type"] == "progress":
             report(Step(event["text"], event["done"] / max(1, event["total"])))
         elif event["type"] == "error":
-            raise SetupError(event["message"])
+            raise ModelsError(event["kind"], event["message"])
         elif event["type"] != "done":
             yield event
