@@ -166,15 +166,20 @@ class Restyling:
     def _anchor(self, place: int) -> torch.Tensor:
         return torch.from_numpy(self._finished[self._index[place]]()).to(self._part.device)
 
-    def _path(self, step: int) -> Path:
-        return self._context.job_dir / CACHE_FOLDER / f"latents-{self._name}-{step:04d}.safetensors"
+    def _path(self, step: int | str) -> Path:
+        """Of a step's checkpoint, or a pattern of steps."""
+        number = f"{step:04d}" if isinstance(step, int) else step
+        return self._context.job_dir / CACHE_FOLDER / f"latents-{self._name}-{number}.safetensors"
 
     def _keep(self, done: StepDone) -> None:
-        """Put the state after a step on disk and enter it in the journal; only then may the one before go."""
+        """Put the state after a step on disk and enter it in the journal; only then may those before go."""
         path = self._path(done.step)
         save_tensors(path, {LATENTS: done.latents, **{STATE + name: tensor for name, tensor in done.state.items()}})
         self._context.journal.step_finished(done.step, path)
-        self._path(done.step - 1).unlink(missing_ok=True)
+        # All, not the last: a run that was killed here, or went on from further back, leaves others.
+        for other in path.parent.glob(self._path("[0-9]" * 4).name):
+            if other != path:
+                other.unlink(missing_ok=True)
         self._context.latest.show(lambda: self._decoded(done.x0(len(done.latents) // 2)))
         self._context.progress(self._stage, done.step + 1, done.step_count)
 

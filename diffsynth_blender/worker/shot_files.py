@@ -110,7 +110,7 @@ def read_source(job: Job, job_dir: Path, frame: int) -> np.ndarray:
         return read_frame(job.shot.source_path(job_dir, frame), job)
     digest = hashlib.sha256(_source_bytes(job, job_dir, frame)).hexdigest()[:16]
     path = Path(job_dir) / CACHE_FOLDER / f"source-x{factor}-{digest}.png"
-    if not path.is_file():
+    if not _is_whole(path, job):
         try:
             large = _super_resolution(factor).enlarge(_read_small(job, job_dir, frame))
         except PassError as error:
@@ -119,6 +119,15 @@ def read_source(job: Job, job_dir: Path, frame: int) -> np.ndarray:
         with replacing(path) as temporary:
             write_png(temporary, large)
     return read_frame(path, job)
+
+
+def _is_whole(path: Path, job: Job) -> bool:
+    """Whether an enlarged frame can be read: a damaged file in a cache is a missing one."""
+    try:
+        read_frame(path, job)
+    except BadJobError:
+        return False
+    return True
 
 
 def read_frame(path: Path, job: Job) -> np.ndarray:
