@@ -14,6 +14,7 @@ import pytest
 from diffsynth_blender.host import api
 from diffsynth_blender.host.command import command
 from diffsynth_blender.host.command import log as command_log
+from diffsynth_blender.host.command import models as command_models
 from diffsynth_blender.host.command.arguments import parse
 from diffsynth_blender.host.result import strip
 from diffsynth_blender.protocol import ERRORS, MESSAGES, output_path
@@ -65,12 +66,13 @@ def test_exit_codes_and_kinds():
 
 def test_lines_have_the_keys_that_are_written():
     """Examples in JSON are objects as the command writes them, and stages are those of the worker."""
-    kinds = {kind.__name__: kind for kind in (*MESSAGES, command_log.FileWritten, command_log.JobStatus)}
+    ours = (command_log.FileWritten, command_log.JobStatus, *command_models.LINES)
+    kinds = {kind.__name__: kind for kind in (*MESSAGES, *ours)}
     lines = [json.loads(line) for block in blocks("json") for line in block.splitlines()]
-    assert {"JobProgress", "JobStatus", "FileWritten", "JobDone"} <= {line["type"] for line in lines}
+    assert {"JobProgress", "JobDone", *(kind.__name__ for kind in ours)} <= {line["type"] for line in lines}
     for line in lines:
         assert list(line) == ["type", *(field.name for field in fields(kinds[line["type"]]))]
-    for stage in (command_log.RENDER_STAGE, *STAGES):
+    for stage in (command_log.RENDER_STAGE, command_models.STAGE, *STAGES):
         assert f"`{stage}`" in TEXT
 
 

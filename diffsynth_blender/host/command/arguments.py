@@ -19,6 +19,7 @@ EXIT_CODES = (
     "3 model, device or worker missing, 4 out of memory, 130 cancelled"
 )
 SETUP_ACTIONS = ("plan", "install", "verify", "repair", "remove")
+MODEL_ACTIONS = ("list", "download", "scan", "import")
 PLACES = tuple(name for name, _, _ in PLACEMENTS)
 
 
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     setup = add("setup", "make, verify, repair or remove the worker's environment, as the preferences say")
     setup.add_argument("action", choices=SETUP_ACTIONS, help="what to do with it; plan only tells what would be done")
 
+    _add_models(add("models", "list, fetch, find or import models, as the preferences say"))
     _add_deflicker(add("deflicker", "make the frames of a folder steady, without a diffusion model"))
     _add_export_strip(add("export-strip", "render one strip of the sequencer into a folder of PNG files"))
     return parser
@@ -117,6 +119,15 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
     _add_changes(parser)
     add("--baseline", action="store_true", help="also make independent frames, for the report to compare with")
     add("--recapture", action="store_true", help="render again, and replace whatever job DIR holds")
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("action", choices=MODEL_ACTIONS, help="what to do; scan and import tell what files are")
+    add("items", nargs="*", metavar="ITEM", help="download: names as in the list; scan, import: a file or folder")
+    add("--folder", type=_path, metavar="DIR", help="the folder of models (default: that of the preferences)")
+    add("--sha256", default="", metavar="HASH", help="what the hash of an imported file must be")
+    _add_worker(parser)
 
 
 def _add_deflicker(parser: argparse.ArgumentParser) -> None:

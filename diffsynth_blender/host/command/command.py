@@ -18,6 +18,7 @@ import bpy
 
 from . import check as command_check
 from . import folders as command_folders
+from . import models as command_models
 from . import render_hook
 from . import setup as command_setup
 from . import shot as command_shot
@@ -35,6 +36,7 @@ ACTIONS: dict[str, Action] = {
     "status": command_folders.status,
     "check": command_check.check,
     "setup": command_setup.setup,
+    "models": command_models.models,
     "deflicker": command_folders.deflicker,
     "export-strip": command_folders.export_strip,
 }

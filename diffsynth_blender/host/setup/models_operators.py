@@ -21,7 +21,7 @@ from .models_use import use_fetched, use_found
 from .models_worker import ModelWorker
 from .operators import SetupOperator
 
-_OFFLINE = (
+OFFLINE = (
     "Blender is set to stay offline; switch on Preferences > System > Network > Allow Online Access, or import the "
     "files by their paths"
 )
@@ -65,7 +65,7 @@ class DIFFSYNTH_OT_model_download(SetupOperator, bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if not bpy.app.online_access:
-            self.report({"ERROR"}, _OFFLINE)
+            self.report({"ERROR"}, OFFLINE)
             return {"CANCELLED"}
         # The operator is gone when the thread reads what was asked for.
         model, asked, fetched = model_path(scene.diffsynth), self.names, []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import bpy
 
@@ -16,11 +17,11 @@ _waiting: list[tuple[setup_run.SetupRun, Callable[[], str]]] = []
 """The run under way, and what follows it."""
 
 
-def model_worker() -> ModelWorker:
-    """The worker as the preferences describe it. Raises DeviceMissingError where there is none."""
+def model_worker(python: Path | None = None) -> ModelWorker:
+    """The worker as the preferences describe it, or with another interpreter. Raises DeviceMissingError without one."""
     chosen, setup = chosen_models(), chosen_setup()
     return ModelWorker(
-        worker_python(),
+        worker_python(python),
         models_folder(),
         chosen.endpoint if chosen else "",
         chosen.token if chosen else "",

@@ -69,7 +69,8 @@ class ModelWorker:
     def run(self, arguments: list[str], report: Report, is_cancelled: Callable[[], bool]) -> Iterator[dict]:
         """Events of one command, but those of progress, which are reported.
 
-        Raises ModelsError where it failed, SetupError where the worker cannot be used, and SetupCancelledError where it was asked to stop.
+        Raises ModelsError where it failed, SetupError where the worker cannot be used, and SetupCancelledError where it
+        was asked to stop.
         """
         command = [str(self.python), "-m", "diffsynth_blender.worker", "models", *arguments, "--json"]
         with tempfile.TemporaryFile() as said:
