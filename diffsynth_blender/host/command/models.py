@@ -54,7 +54,7 @@ class ModelFetched:
     path: str
     """Absolute path."""
     verified: str
-    """By what: "listed" (the hash of the extension's list), "hub" (the hub's hash), "size", or "present" where it stood there."""
+    """By what: the hash of the extension's list ("listed"), the hub's ("hub"), its "size", or "present": not at all."""
 
 
 @dataclass(frozen=True)
