@@ -15,6 +15,7 @@ from .parts import Parts
 from .recognise import Family
 from .registry import NormalConvention, find_checkpoint
 from .single_file import CONFIGS, load_single_file
+from .vae import load_vae
 
 __all__ = ["Checkpoint", "CheckpointError", "CheckpointRequest", "Family", "LoadedControl", "load_checkpoint"]
 
@@ -30,7 +31,9 @@ class CheckpointRequest:
     loras: tuple[tuple[str, float], ...] = ()
     """Path of a .safetensors file, and its weight."""
     ip_adapter: Path | None = None
-    """Folder of an IP-Adapter's weights and its image encoder."""
+    """An IP-Adapter's .safetensors file, or a folder that holds one."""
+    vae: Path | None = None
+    """A VAE in place of the model's: a folder in the diffusers layout or a .safetensors file."""
     tiny_vae: bool = False
     """Whether the model's tiny VAE, if it has one in its folder or beside its file, is loaded too."""
 
@@ -69,6 +72,8 @@ def load_checkpoint(
             parts = replace(parts, tiny_vae=load_tiny_vae(entry.folder, device=device))
     else:
         parts = load_folder(entry.path, tiny_vae=request.tiny_vae, device=device, dtype=dtype)
+    if request.vae is not None:
+        parts = replace(parts, vae=load_vae(request.vae, parts.vae, device=device))
     controlnets = load_controls(
         request.controls, entry, parts.family, parts.network, configs=configs, device=device, dtype=dtype
     )

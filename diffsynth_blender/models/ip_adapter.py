@@ -5,34 +5,34 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
+from transformers import CLIPImageProcessorPil
 
+from ..refusals import pass_refusal_on
 from .errors import CheckpointError
 from .header import Header, read_header, refuse_pickles
-from .parts import load_network, ready
+from .image_encoder import load_image_encoder
+from .parts import ready
 from .recognise import Family, one_line
-
-IMAGE_ENCODER = "image_encoder"
 
 
 def add_ip_adapter(
-    folder: Path, family: Family, network: Any, *, device: torch.device, dtype: torch.dtype
+    path: Path, family: Family, network: Any, *, device: torch.device, dtype: torch.dtype
 ) -> tuple[Any, Any]:
     """Add an IP-Adapter to a U-Net, in place. Returns its image encoder and what prepares pictures for that.
 
-    The folder holds one .safetensors file, and the image encoder in `image_encoder/`. The U-Net's processors of
-    cross-attention are replaced; their `scale` is a list of one factor.
+    The path is that of a .safetensors file or of a folder that holds one; `image_encoder.py` tells where its encoder
+    lies. The U-Net's processors of cross-attention are replaced; their `scale` is a list of one factor.
 
     Raises:
         CheckpointError: something is missing, damaged, or made for another family.
     """
     if family == "sd3":
-        raise CheckpointError(f"{folder}: IP-Adapters are for U-Nets; use a model of the families sd15, sd2 or sdxl")
-    header = read_header(_weights_file(folder))
+        raise CheckpointError(f"{path}: IP-Adapters are for U-Nets; use a model of the families sd15, sd2 or sdxl")
+    header = read_header(path if path.is_file() else _weights_file(path))
     if not (header.has("image_proj.") and header.has("ip_adapter.")):
         raise CheckpointError(f"{header.path}: holds no IP-Adapter; choose another folder")
     _check_family(header, family, network)
-    encoder = load_network(folder / IMAGE_ENCODER, CLIPVisionModelWithProjection, device=device, dtype=dtype)
+    encoder = load_image_encoder(header, device=device, dtype=dtype)
     weights: dict[str, dict[str, torch.Tensor]] = {"image_proj": {}, "ip_adapter": {}}
     with safe_open(header.path, framework="pt", device="cpu") as file:
         for name in header.shapes:
@@ -43,6 +43,7 @@ def add_ip_adapter(
         network._load_ip_adapter_weights([weights])
     # diffusers raises KeyError, RuntimeError or ValueError for weights that are not what their names promise.
     except Exception as error:
+        pass_refusal_on(error)
         raise CheckpointError(
             f"{header.path}: cannot be added to a model of the family {family} ({one_line(error)}); use another"
         ) from error
@@ -54,14 +55,14 @@ def add_ip_adapter(
 
 def _weights_file(folder: Path) -> Path:
     if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; choose the IP-Adapter's")
+        raise CheckpointError(f"{folder}: no such folder, nor a file; choose the IP-Adapter's")
     files = sorted(file for file in folder.iterdir() if file.is_file())
     safe = [file for file in files if file.suffix.lower() == ".safetensors"]
     if len(safe) == 1:
         return safe[0]
     if safe:
         names = ", ".join(file.name for file in safe)
-        raise CheckpointError(f"{folder}: holds several IP-Adapters ({names}); leave one in it")
+        raise CheckpointError(f"{folder}: holds several IP-Adapters ({names}); choose one of the files")
     for file in files:
         refuse_pickles(file)
     raise CheckpointError(f"{folder}: holds no .safetensors file; put the IP-Adapter's there")

@@ -88,7 +88,7 @@ class Reference:
     attention: bool = True
     """Whether every frame also looks at the picture in its self-attention."""
     ip_adapter: str = ""
-    """Absolute path of an IP-Adapter's weights folder; "" for none."""
+    """Absolute path of an IP-Adapter: its .safetensors file, or the folder that holds it; "" for none."""
     ip_adapter_scale: float = 0.6
     """Factor on what the IP-Adapter adds, 0 to 100."""
 
@@ -153,6 +153,9 @@ class Settings:
     """What the result does not look like."""
     model: str = "demo"
     """"demo", or the absolute path of a folder in the diffusers layout or of a .safetensors file."""
+    vae: str = ""
+    """Absolute path of a VAE in place of the model's: a folder in the diffusers layout or a .safetensors file; "" for
+    the model's own."""
     loras: tuple[Lora, ...] = ()
     """Adapters of the model."""
     clip_skip: int = 0

@@ -30,6 +30,9 @@ from .texts import stays_below
 FACTOR_LIMIT = 100.0
 """Largest guidance and scale. Far below it a picture falls apart; numbers without a limit become infinite in it."""
 
+OPTIONAL = ("vae",)
+"""Settings that a job may leave out: those of before there was a choice of the VAE do not name it."""
+
 
 def _keys(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
@@ -37,7 +40,8 @@ def _keys(kind: type) -> tuple[str, ...]:
 
 def decode_settings(parent: JsonObject, key: str) -> Settings:
     """The settings under a key. Raises BadJobError naming file, key and remedy."""
-    settings = parent.child(key, _keys(Settings))
+    required = [name for name in _keys(Settings) if name not in OPTIONAL]
+    settings = parent.child(key, required, optional=OPTIONAL)
     regions = _decode_regions(settings)
     controls, deflicker = _decode_controls(settings), _decode_deflicker(settings)
     keep_rest = settings.boolean("keep_rest")
@@ -47,6 +51,7 @@ def decode_settings(parent: JsonObject, key: str) -> Settings:
         prompt=settings.text("prompt", may_be_empty=True),
         negative_prompt=settings.text("negative_prompt", may_be_empty=True),
         model=_decode_model(settings),
+        vae=_decode_path(settings, "vae", may_be_empty=True) if settings.has("vae") else "",
         loras=tuple(
             Lora(_decode_path(lora, "path"), lora.number("weight", -10.0, 10.0))
             for lora in settings.children("loras", _keys(Lora))

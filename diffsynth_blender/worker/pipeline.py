@@ -258,6 +258,7 @@ class Pipeline:
             controls=tuple((control.kind, control.model) for control in settings.controls),
             loras=tuple((lora.path, lora.weight) for lora in settings.loras),
             ip_adapter=Path(adapter) if adapter else None,
+            vae=Path(settings.vae) if settings.vae else None,
             tiny_vae=settings.tiny_vae and settings.deflicker is not None,
         )
         try:

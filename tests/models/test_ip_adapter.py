@@ -97,6 +97,61 @@ def test_the_adapter_is_ready_for_inference(folders):
     assert pixels.shape == (1, 3, 28, 28)
 
 
+@pytest.fixture(scope="module")
+def shelves(folders, tmp_path_factory) -> Path:
+    """The same adapter as ComfyUI keeps it: files on shelves, the image encoder among others on another shelf."""
+    root = tmp_path_factory.mktemp("models")
+    (root / "ipadapter").mkdir()
+    (root / "clip_vision").mkdir()
+    for name in ("one", "two"):
+        save_file(folders.weights, root / "ipadapter" / f"{name}.safetensors")
+    for name, projection in (("another", 16), ("fitting", IMAGE_CHANNELS)):
+        config = CLIPVisionConfig(
+            hidden_size=1280,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=16,
+            image_size=28,
+            patch_size=14,
+            projection_dim=projection,
+            hidden_act="gelu",
+        )
+        encoder = CLIPVisionModelWithProjection(config).eval()
+        weights = dict(encoder.state_dict()) | {"vision_model.embeddings.position_ids": torch.arange(5)[None]}
+        save_file(weights, root / "clip_vision" / f"{name}.safetensors")
+        if name == "fitting":
+            encoder.save_pretrained(root / "image_encoder")
+    return root
+
+
+def test_the_shelves_of_comfyui(folders, shelves, tmp_path):
+    """A file of several, with the encoder that fits it: the same picture as from the folder of the diffusers layout."""
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    save_file(folders.weights, adapter / "one.safetensors")
+    (adapter / "image_encoder").symlink_to(shelves / "image_encoder")
+    red = Image.new("RGB", (40, 30), "red")
+    expected = predict(load(folders, adapter), red, 1.0)
+    model = load(folders, shelves / "ipadapter" / "two.safetensors")
+    torch.testing.assert_close(predict(model, red, 1.0), expected)
+    assert not any(parameter.requires_grad for parameter in model.image_encoder.parameters())
+
+
+def test_shelves_without_the_fitting_encoder(folders, shelves, tmp_path):
+    """Named with what to put where; one whose size is not known, too."""
+    for name in ("ipadapter", "clip_vision"):
+        (tmp_path / name).mkdir()
+    file = tmp_path / "ipadapter" / "one.safetensors"
+    save_file(folders.weights, file)
+    (tmp_path / "clip_vision" / "a.safetensors").symlink_to(shelves / "clip_vision" / "another.safetensors")
+    with pytest.raises(CheckpointError, match=f"no image encoder that makes {IMAGE_CHANNELS} numbers"):
+        load(folders, file)
+    strange = {"visual_projection.weight": torch.zeros(IMAGE_CHANNELS, 8)}
+    save_file(strange, tmp_path / "clip_vision" / "b.safetensors")
+    with pytest.raises(CheckpointError, match=r"b\.safetensors: no image encoder that is known"):
+        load(folders, file)
+
+
 def copy_without(folders: Folders, target: Path, weights: dict[str, torch.Tensor]) -> Path:
     """An adapter's folder of other weights and the same image encoder."""
     save_file(weights, target / "ip-adapter.safetensors")
