@@ -1,6 +1,7 @@
 # `make` alone prints what there is. Every target makes the environments it needs, from nothing.
 PYTHON  ?= $(firstword $(shell command -v python3.11 python3))
 BLENDER ?= 4.5
+SEED    ?= 1
 ENV      = $(PYTHON) tests/environments/make.py
 VENV     = build/venv
 HOST     = $(VENV)/host-$(BLENDER)/bin/python
@@ -10,7 +11,7 @@ HOSTS    = host-4.2 host-4.5 host-5.0 host-5.2
 
 export DIFFSYNTH_WORKER_PYTHON = $(CURDIR)/$(WORKER)
 
-.PHONY: help demo looks test test-matrix test-install bench wheels extension lint clean
+.PHONY: help demo looks test test-matrix test-install test-faults bench wheels extension lint clean
 
 help:
 	@echo "make demo         render the demo shot, stylise it, write build/demo/"
@@ -18,6 +19,7 @@ help:
 	@echo "make test         all tests that need no GPU"
 	@echo "make test-matrix  the host tests on every bpy wheel this machine's Pythons allow"
 	@echo "make test-install the worker's environment set up, broken, repaired and removed, for real"
+	@echo "make test-faults  kills, full disks, broken files: a table of what was tried; SEED=7 tries others"
 	@echo "make bench        timings and figures, side by side, into build/bench/"
 	@echo "make wheels       fetch the installer that the extension brings, into wheels/"
 	@echo "make extension    validate and build the extension zip into build/"
@@ -44,6 +46,10 @@ test-matrix:
 test-install:
 	@$(ENV) worker
 	$(WORKER) -m pytest tests/setup tests/setup/whole.py tests/models/test_hub.py tests/models/test_model_commands.py tests/models/test_scan.py
+
+test-faults:
+	@$(ENV) worker host-$(BLENDER)
+	$(WORKER) -m tests.faults --seed $(SEED) --host $(HOST)
 
 bench:
 	@$(ENV) worker bench host-$(BLENDER)
