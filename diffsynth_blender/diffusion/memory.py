@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 import torch
 
-from .refusals import is_out_of_memory
+from ..refusals import is_out_of_memory
 
 Report: TypeAlias = Callable[[str], None]
 """Called with one line, for people, when memory ran out and less is done at a time."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..refusals import pass_refusal_on
 from .errors import CheckpointError
 
 # The format's own limit [bytes].
@@ -54,6 +55,7 @@ def read_header(path: Path) -> Header:
                 raise CheckpointError(f"{path}: no .safetensors file, or cut short; {_AGAIN}")
             entries: dict[str, Any] = json.loads(file.read(length))
     except OSError as error:
+        pass_refusal_on(error)
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); choose another file") from error
     except ValueError as error:
         if isinstance(error, CheckpointError):

@@ -12,6 +12,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from ..refusals import pass_refusal_on
 from . import offline as offline
 from .errors import CheckpointError
 from .recognise import Family, one_line
@@ -49,6 +50,7 @@ def load_from(folder: Path, load: Callable[..., Any], **options: Any) -> Any:
         return load(folder, local_files_only=True, **options)
     # The libraries raise OSError, ValueError, KeyError, RuntimeError or SafetensorError for one and the same cause.
     except Exception as error:
+        pass_refusal_on(error)
         raise CheckpointError(
             f"{folder}: cannot be loaded ({one_line(error)}); copy the whole model folder again"
         ) from error

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..refusals import pass_refusal_on
 from .controls import grey
 from .errors import PassError
 from .images import to_bytes
@@ -108,6 +109,7 @@ class Estimator:
             self._detector = detector.from_pretrained(folder).to(device)
         # Whatever torch.load makes of a damaged file.
         except Exception as error:
+            pass_refusal_on(error)
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise PassError(
                 f"{folder}: the weights of annotator {name!r} cannot be loaded ({reason}): copy them there again"

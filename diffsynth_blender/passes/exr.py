@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 
+from ..refusals import pass_refusal_on
 from .errors import PassError
 from .exr_head import head_fault
 
@@ -103,6 +104,7 @@ def _read_planes(path: Path, width: int, height: int) -> dict[str, np.ndarray]:
     try:
         fault = head_fault(path, width=width, height=height)
     except OSError as error:
+        pass_refusal_on(error)
         raise PassError(f"{path}: cannot be read ({error.strerror}): capture the frame again") from error
     if fault:
         raise PassError(f"{path}: {fault}: capture the frame again")
@@ -110,6 +112,7 @@ def _read_planes(path: Path, width: int, height: int) -> dict[str, np.ndarray]:
         # Grouped into colours, a file with lower-case r, g, b next to upper-case ones loses planes.
         parts = OpenEXR.File(str(path), separate_channels=True).parts
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+        pass_refusal_on(error)
         raise PassError(
             f"{path}: truncated or not an EXR file ({_one_line(error)}): capture the frame again"
         ) from error

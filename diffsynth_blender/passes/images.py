@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..refusals import pass_refusal_on
 from ..writing import unfinished, writing
 from .errors import PassError
 from .png_text import with_text
@@ -58,6 +59,7 @@ def read_png(path: Path, *, width: int, height: int) -> np.ndarray:
     except FileNotFoundError as error:
         raise PassError(f"{path}: no such file: capture or render the frame again") from error
     except UNREADABLE as error:
+        pass_refusal_on(error)
         reason = " ".join(str(error).split())
         raise PassError(f"{path}: truncated or not a PNG file ({reason}): capture or render the frame again") from error
     if pixels is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..refusals import pass_refusal_on
 from .errors import PassError
 from .images import UNREADABLE, open_picture, refuse_mode, to_bytes
 from .png16 import SIGNATURE, encode_png16, read_png16
@@ -36,6 +37,7 @@ def inspect(path: Path) -> Still:
     except FileNotFoundError as error:
         raise PassError(f"{path}: no such file: restore it, or choose another folder") from error
     except UNREADABLE as error:
+        pass_refusal_on(error)
         raise _unreadable(path, error) from error
 
 
@@ -54,6 +56,7 @@ def read_still(path: Path, *, width: int, height: int) -> np.ndarray:
     try:
         pixels = _unit(read_png16(path)) if _is_png16(path) else _read_with_pillow(path)
     except UNREADABLE as error:
+        pass_refusal_on(error)
         raise _unreadable(path, error) from error
     channels = pixels.shape[2]
     if channels in (2, 4):

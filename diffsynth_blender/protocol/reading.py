@@ -5,6 +5,7 @@ import os
 import stat
 from pathlib import Path
 
+from ..refusals import pass_refusal_on
 from .errors import BadJobError
 from .texts import shortened
 
@@ -57,6 +58,7 @@ def read_json(path: Path, *, remedy: str, missing: str | None = None) -> object:
     except FileNotFoundError:
         raise BadJobError(f"{path}: no such file; {missing or remedy}") from None
     except (OSError, ValueError) as error:
+        pass_refusal_on(error)
         raise BadJobError(f"{path}: cannot be read: {error}; {remedy}") from None
     try:
         return json.loads(text, object_pairs_hook=_unique_keys)

@@ -4,7 +4,6 @@ import errno
 import traceback
 from dataclasses import dataclass
 
-from ..diffusion.refusals import is_device_lost, is_out_of_memory
 from ..protocol.errors import (
     INTERNAL_EXIT_CODE,
     INTERNAL_KIND,
@@ -15,13 +14,11 @@ from ..protocol.errors import (
     WorkerMemoryError,
 )
 from ..protocol.texts import one_line
+from ..refusals import is_device_lost, is_limit, is_out_of_memory
 from ..writing import WriteError, is_forbidden
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _GONE = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE)
-# What the loader of libraries says, in an ImportError, and what threads are refused with.
-_MEMORY_WORDS = ("failed to map segment", "annot allocate memory")
-_LIMIT_WORDS = ("Too many open files", "can't start new thread", "Resource temporarily unavailable")
 
 MESSAGE_LIMIT, TRACEBACK_LIMIT = 2_000, 50_000  # characters: some libraries put whole arrays into their messages
 
@@ -53,13 +50,12 @@ def _recognised(error: BaseException) -> DiffSynthError | None:
     """Our error for what Python, the system and the libraries say when the machine refuses; None for a bug."""
     words = _one_line(next(iter(str(error).splitlines()), "")) or type(error).__name__
     number = error.errno if isinstance(error, OSError) else None
-    is_systems = isinstance(error, (OSError, ImportError, RuntimeError))
-    if number in (errno.EMFILE, errno.ENFILE) or (is_systems and any(said in words for said in _LIMIT_WORDS)):
+    if is_limit(error):
         return SystemLimitError(
             f"the system grants the worker no more files or threads ({words}); end other programs or raise the limit "
             "(ulimit -n, ulimit -u), then run the job again"
         )
-    if is_out_of_memory(error) or (is_systems and any(said in words for said in _MEMORY_WORDS)):
+    if is_out_of_memory(error):
         return WorkerMemoryError(f"out of memory; use a smaller picture, fewer frames or a smaller window ({words})")
     if is_device_lost(error):
         return DeviceLostError(

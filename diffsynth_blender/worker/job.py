@@ -14,11 +14,13 @@ import numpy as np
 
 from ..diffusion.denoise import FRAME_BATCH, JobInterrupted
 from ..protocol import (
+    JOB_FILE,
     BadJobError,
     Event,
     Job,
     JobCancelledError,
     Journal,
+    StorageError,
     baseline_path,
     check_redos,
     load_job,
@@ -78,6 +80,11 @@ def run_job(
             JobRun(job, selection, run_id, context).execute()
         except JobInterrupted:
             raise JobCancelledError("cancelled; run the job again to go on") from None
+        except (BadJobError, OSError) as error:
+            if (job_dir / JOB_FILE).is_file():
+                raise
+            # Whatever was missed first, it is not that file.
+            raise StorageError(f"{job_dir}: is gone; bring the disk or folder back, then run the job again") from error
 
 
 def _make(folder: Path) -> None:

@@ -1,0 +1,101 @@
+"""No memory left, on the device and in the computer: less is done at a time, then a sentence; the job goes on later."""
+
+import os
+import random
+import resource
+import signal
+from pathlib import Path
+
+from diffsynth_blender.protocol import JobProgress
+from tests.faults.limits import group
+from tests.faults.served import Served, is_sentence, modified
+
+FAILING = ("-m", "tests.faults.failing_device")
+LADDER = (
+    "out of memory: from now on frames through the model one after",
+    "out of memory: from now on frames through the VAE",
+)
+
+
+def test_less_is_done_at_a_time(undisturbed, tally, fault_seed, tmp_path):
+    """A card too small for anything: every smaller way is tried and told before the job gives up; later it goes on."""
+    bytes_ = random.Random(fault_seed).randrange(100, 1_000)
+    folder = undisturbed.copy(tmp_path / "job")
+    with Served(arguments=(*FAILING, "memory", str(bytes_), "serve")) as worker:
+        told = worker.run(folder)
+        complaint = undisturbed.complaint(folder)
+        os.kill(worker.pid, signal.SIGUSR1)
+        rest = worker.run(folder)
+    lost = undisturbed.lost(folder)
+    tally.record("card without memory", recovered=told.kind == "out_of_memory" and rest.is_done, lost_frames=lost)
+    assert told.kind == "out_of_memory" and is_sentence(told.message), told
+    assert "smaller picture, fewer frames" in told.message
+    assert not complaint, complaint
+    assert rest.is_done and lost == 0, "the same worker, with memory again, makes the same frames"
+
+
+def mapped(pid: int) -> int:
+    """Bytes of a process's address space."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def test_a_computer_without_memory(undisturbed, tally, times, fault_seed, tmp_path):
+    """From some moment on nothing more may be mapped: the job ends well or in a sentence, and goes on once it may."""
+    dice = random.Random(fault_seed)
+    stages = [dice.choice(undisturbed.began) for _ in range(times(2, 24))]
+    worker = Served()
+    try:
+        for stage in stages:
+            folder = undisturbed.copy(tmp_path / "job")
+            room = dice.choice([0, 1 << 20, 8 << 20, 64 << 20])
+
+            def limit(event, stage=stage, room=room, pid=worker.pid):
+                if isinstance(event, JobProgress) and event.stage == stage:
+                    resource.prlimit(pid, resource.RLIMIT_AS, (mapped(pid) + room, resource.RLIM_INFINITY))
+
+            told = worker.run(folder, limit)
+            complaint, before = undisturbed.complaint(folder), modified(folder)
+            if worker.session.is_over:
+                worker.close()
+                worker = Served()
+            else:
+                free = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+                resource.prlimit(worker.pid, resource.RLIMIT_AS, free)
+            rest = worker.run(folder)
+            lost = undisturbed.lost(folder)
+            tally.record(
+                "computer without memory",
+                recovered=(told.is_done or told.kind in ("out_of_memory", "system_limit", "worker_died"))
+                and rest.is_done,
+                lost_frames=lost,
+            )
+            assert told.is_done or told.kind in ("out_of_memory", "system_limit", "worker_died"), told
+            assert told.is_done or is_sentence(told.message), told
+            assert not complaint, complaint
+            assert rest.is_done and lost == 0
+            assert {name: modified(folder)[name] for name in before} == before
+    finally:
+        worker.close()
+
+
+def test_the_kernel_ends_the_worker(undisturbed, tally, times, fault_seed, tmp_path):
+    """In a control group with too little memory: Blender is told who did it, and another worker goes on."""
+    dice = random.Random(fault_seed)
+    for _ in range(times(1, 8)):
+        folder = undisturbed.copy(tmp_path / "job")
+        with group("memory") as memory:
+            memory.set("memory.limit_in_bytes", dice.randrange(60 << 20, 160 << 20))
+            with Served(*memory.prefix()) as worker:
+                told = worker.run(folder)
+            killed = "oom_kill " in memory.get("memory.oom_control")
+        complaint, before = undisturbed.complaint(folder), modified(folder)
+        with Served() as worker:
+            rest = worker.run(folder)
+        lost = undisturbed.lost(folder)
+        tally.record(
+            "ended by the kernel for memory", recovered=told.kind == "worker_died" and rest.is_done, lost_frames=lost
+        )
+        assert told.kind == "worker_died" and "killed by SIGKILL; the system may have run out of memory" in told.message
+        assert killed and not complaint, complaint
+        assert rest.is_done and lost == 0
+        assert {name: modified(folder)[name] for name in before} == before
