@@ -1,6 +1,7 @@
 """The host's end of the pipe: starts a worker, sends requests, collects events. Knows no bpy."""
 
-from .detached import DetachedWorker, has_traces, is_detached, start_detached
+from .detached import has_traces, is_detached, start_detached
+from .follower import DetachedWorker
 from .process import WorkerProcess
 from .session import WorkerSession
 
