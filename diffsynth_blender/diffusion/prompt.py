@@ -90,7 +90,8 @@ def _encode_clip(
     positions = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
     layer = skip + (1 if plain else 2)
     if layer > encoder.config.num_hidden_layers:
-        raise ValueError(f"clip_skip {skip} leaves no layer of a text encoder of {encoder.config.num_hidden_layers}")
+        layers = encoder.config.num_hidden_layers
+        raise ValueError(f"clip_skip {skip} leaves no layer of a text encoder of {layers}; choose a smaller one")
     chunks = _chunks([_tokens(tokenizer, runs) for runs in prompts], positions - 2)
     start, end, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
 

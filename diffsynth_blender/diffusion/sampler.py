@@ -46,7 +46,7 @@ class Sampler:
             able = ", ".join(other for other in SAMPLERS if self.prediction_type in SAMPLERS[other].predictions)
             raise ValueError(f"sampler {name!r} cannot be used with this model ({self.prediction_type}); use {able}")
         if scheduler_config.get("use_dynamic_shifting"):
-            raise ValueError("the model's schedule depends on the size of the picture, which is not supported")
+            raise ValueError("the model's schedule depends on the size of the picture; use a model whose does not")
         options = dict(kind.options)
         flow = self.prediction_type == "flow_prediction"
         if flow and kind.space != "flow":

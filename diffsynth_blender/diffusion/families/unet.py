@@ -65,7 +65,9 @@ class UNetDenoiser(GuidedDenoiser):
         if unet.config.time_cond_proj_dim is not None:
             raise ValueError("models that take the guidance scale as an input are not supported; use an LCM LoRA")
         if unet.config.in_channels != unet.config.out_channels:
-            raise ValueError(f"a U-Net of {unet.config.in_channels} input channels is for inpainting or editing")
+            raise ValueError(
+                f"a U-Net of {unet.config.in_channels} input channels is for inpainting or editing; use a base model"
+            )
         # The same numbers in the order that convolutions like: 0.51 for 0.64 s for 8 rows of the demo model with one
         # ControlNet at 384x256 on a CPU core, and what half precision wants on a GPU.
         for network in (unet, *(control.net for control in controls)):
