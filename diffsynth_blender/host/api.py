@@ -38,6 +38,7 @@ def capture(
     frame_step: int | None = None,
     overwrite: bool = False,
     reuse: bool = False,
+    on_start: Callable[[], None] | None = None,
     on_status: Callable[[CaptureStatus], None] | None = None,
 ) -> Path:
     """Render source frames and exact passes of a scene into a job folder; returns the folder.
@@ -53,6 +54,7 @@ def capture(
         overwrite: Replace a job that the folder already holds.
         reuse: Render nothing if the folder holds this very shot already (see `capture/reuse.py`), only change its
             settings.
+        on_start: Called before the first render, when the folder is ready for the shot.
         on_status: Called after every render. An exception from it cancels the capture.
 
     Raises:
@@ -73,6 +75,8 @@ def capture(
         change_settings(job_dir, settings)
         return job_dir
     capturing = capture_of(scene, job_dir, source, frames, settings, overwrite=overwrite)
+    if on_start:
+        on_start()
     for status in capturing.run_blocking():
         if on_status:
             on_status(status)

@@ -15,11 +15,13 @@ from .texts import shortened, shown
 
 PROTOCOL_VERSION = 3
 
+RENDER_STAGE = "render"
+"""What a second Blender does that may be left alone, before any of these."""
 JOB_STAGES = ("passes", "load", "motion", "noise", "baseline", "denoise", "write", "repair", "redo")
 """What `RunJob` does, about in this order."""
 DEFLICKER_STAGES = ("check", "deflicker", "measure")
 """What `DeflickerFrames` does, in this order."""
-STAGES = JOB_STAGES + DEFLICKER_STAGES
+STAGES = (RENDER_STAGE, *JOB_STAGES, *DEFLICKER_STAGES)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import IO, TextIO
 
 from ..protocol.changes import change_settings
 from ..protocol.errors import INTERNAL_KIND, BadJobError, JobCancelledError
+from ..protocol.event_file import open_event_file
 from ..protocol.framing import encode_line
 from ..protocol.job import Job, with_redo
 from ..protocol.job_folder import check_folder
@@ -28,7 +29,6 @@ from ..protocol.messages import (
     JobProgress,
 )
 from ..protocol.texts import one_line
-from .event_file import open_event_file
 from .failure import MESSAGE_LIMIT, describe_failure
 from .launch import FrameRange, RunJobFunction, run_deflicker, run_job
 from .progress import ProgressFilter

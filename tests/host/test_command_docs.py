@@ -72,7 +72,7 @@ def test_lines_have_the_keys_that_are_written():
     assert {"JobProgress", "JobDone", *(kind.__name__ for kind in ours)} <= {line["type"] for line in lines}
     for line in lines:
         assert list(line) == ["type", *(field.name for field in fields(kinds[line["type"]]))]
-    for stage in (command_log.RENDER_STAGE, command_models.STAGE, *STAGES):
+    for stage in (command_models.STAGE, *STAGES):
         assert f"`{stage}`" in TEXT
 
 

@@ -282,12 +282,8 @@ def test_why_it_failed_stays_with_its_remedies(scene, captured, tmp_path):
 def test_quitting_leaves_behind_what_was_chosen(captured, whole, tmp_path, on_close):
     """Blender quits in the middle of a job: nothing stays, or one worker that does the job and ends by itself."""
     job_dir = take_shot(captured, tmp_path / "job")
-    command = [sys.executable, str(Path(__file__).parent / "leaving_host.py"), str(job_dir), on_close]
-    root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": root}
-    left = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
-    attached = int(left.stdout.split()[-1])
-    assert not os.path.exists(f"/proc/{attached}"), left.stderr
+    attached = quit_in_the_middle(job_dir, on_close)
+    assert not os.path.exists(f"/proc/{attached}")
     if on_close == "DETACH":
         [worker] = workers_of(job_dir)
         assert worker != attached and os.getsid(worker) == worker and is_detached(job_dir)
@@ -297,3 +293,99 @@ def test_quitting_leaves_behind_what_was_chosen(captured, whole, tmp_path, on_cl
             time.sleep(0.05)
         assert hashes(job_dir) == whole
     assert is_left_alone(job_dir) and not is_detached(job_dir)
+
+
+def quit_in_the_middle(*arguments: object) -> int:
+    """Have another Blender quit while it is at a job, see leaving_host.py; returns the process that was at it."""
+    command = [sys.executable, str(Path(__file__).parent / "leaving_host.py"), *map(str, arguments)]
+    job_dir = Path(arguments[0])
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(job_dir.parent)}
+    left = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+    assert left.returncode == 0, left.stderr
+    return int(left.stdout.split()[-1])
+
+
+def is_gone(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return status == "Z"  # a container may have nobody to take note of it
+
+
+def wait_until(condition, seconds: float = 180.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_swept(folder: Path) -> bool:
+    """Whether nothing is left there of what two Blenders share."""
+    return not list(folder.glob("diffsynth-*"))
+
+
+@pytest.fixture
+def follower():
+    """A Blender with the add-on, into which files are loaded."""
+    addon.register()
+    yield
+    addon.unregister()
+
+
+def test_quitting_during_the_render_leaves_a_blender_behind(follower, tmp_path):
+    """It renders to the end and stylises; the file that is opened meanwhile follows both, and gets its strip."""
+    job_dir = tmp_path / "job"
+    left = quit_in_the_middle(job_dir, "DETACH", tmp_path / "shot.blend")
+    assert is_detached(job_dir) and not (job_dir / "job.json").exists() and not is_gone(left)
+    scene = reopen(tmp_path)
+    assert states(scene) == ["RUNNING"], "as it was when it was saved"
+    job_attach.reconnect()
+    work = pump.current()
+    run_until(work, lambda: work.progress.text.startswith("Rendering"))
+    assert not bpy.ops.diffsynth.pause.poll() and bpy.ops.diffsynth.cancel.poll()
+    run_until(work, is_denoising(work, 1))
+    assert bpy.ops.diffsynth.pause.poll()
+    run_to_end(work)
+    assert (work.state, states(scene)) == ("done", ["DONE"]), work.message
+    assert load_job(job_dir).settings == SETTINGS and len(hashes(job_dir)) == 6
+    assert strip.find_edit_scene(scene) is not None
+    wait_until(lambda: is_gone(left), 20)
+    assert is_left_alone(job_dir) and not is_detached(job_dir) and is_swept(tmp_path)
+
+
+def test_a_render_left_alone_is_cancelled_from_the_file(follower, tmp_path):
+    """Whoever opens the file again can stop it, and start it anew."""
+    job_dir = tmp_path / "job"
+    left = quit_in_the_middle(job_dir, "DETACH", tmp_path / "shot.blend")
+    scene = reopen(tmp_path)
+    job_attach.reconnect()
+    work = pump.current()
+    run_until(work, lambda: work.progress.text.startswith("Rendering"))
+    pump.cancel()
+    run_to_end(work, 60)
+    assert states(scene) == ["CANCELLED"]
+    wait_until(lambda: is_gone(left), 20)
+    assert resumable(scene) is not None and not (job_dir / "job.json").exists()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["quit", "killed"])
+def test_a_render_ends_with_its_blender(tmp_path, killed):
+    """Unless it was to go on: also where nobody could tell it, and nothing of it stays."""
+    left = quit_in_the_middle(tmp_path / "job", "KILL" if killed else "END", tmp_path / "shot.blend")
+    wait_until(lambda: is_gone(left) and not is_detached(tmp_path / "job"), 20)
+    assert not (tmp_path / "job" / "job.json").exists()
+    assert is_swept(tmp_path)
+
+
+def test_who_leaves_at_the_end_of_the_render_leaves_a_worker(scene, tmp_path):
+    """However late the render is left: it is not done twice, and the job goes on once."""
+    scene.diffsynth.jobs.on_close = "DETACH"
+    record = new_record(scene.name, tmp_path / "job", range(4, 6), SETTINGS)
+    work = begin(scene, record)
+    child = work._preparations._current
+    wait_until(lambda: child._process.poll() is not None)  # and nobody has looked
+    assert work.detach() and work.state == "detached"
+    assert is_detached(tmp_path / "job")
+    wait_until(lambda: not is_detached(tmp_path / "job"))
+    assert len(hashes(tmp_path / "job")) == 2

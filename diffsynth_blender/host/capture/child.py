@@ -10,46 +10,38 @@ its memory back before the worker needs it.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 from collections import deque
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import bpy
 
 from ...client.behind import start_behind
 from ...protocol import JobCancelledError, Settings
+from ...protocol.traces import events_path
 from ..source.options import source_arguments
 from ..source.source import Source, chosen_source
+from . import second_blender
 from .checks import CaptureError
-from .reuse import change_settings
 from .run import CaptureStatus
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+END_SECONDS = 10.0  # for a process that has said that it is done; it takes milliseconds
 
 # Imported plainly, not as the extension: whether that is enabled in the second Blender depends on saved preferences.
 _CODE = """
-import os, sys, threading
-import bpy
-
-def listen():
-    for word in sys.stdin.buffer:  # ends when the artist's Blender has closed its end, or is gone
-        (go.clear if word == b"pause\\n" else go.set)()
-    os._exit(130)
-
-go = threading.Event()
-go.set()
-threading.Thread(target=listen, daemon=True).start()
-bpy.app.handlers.render_pre.append(lambda *_: go.wait())  # a pause holds the next frame
+import pathlib, sys
 sys.path.insert(0, {root!r})
-from diffsynth_blender.host.command import command
-code = command.run({arguments!r})
-sys.stdout.flush(); sys.stderr.flush()
-os._exit(code)  # the wheels of 4.2 and 4.5 may hang in the interpreter's own exit
+from diffsynth_blender.host.capture import second_blender
+second_blender.run({arguments!r}, pathlib.Path({folder!r}))
 """
 _OPEN = "import bpy; bpy.ops.wm.open_mainfile(filepath={file!r})\n"
 _RENDERED = re.compile(r"diffsynth: render (\d+)/(\d+), frame (-?\d+)")
@@ -62,24 +54,28 @@ class ChildRender:
     Raises CaptureError, from `tick`, when the command failed.
     """
 
-    def __init__(self, arguments: list[str], status: CaptureStatus) -> None:
-        """Start `command.run(arguments)` on a copy of the open file; `status` holds until it tells of a render."""
+    def __init__(self, arguments: list[str], status: CaptureStatus, *, folder: Path | None = None) -> None:
+        """Start `command.run(arguments)` on a copy of the open file.
+
+        Args:
+            arguments: Of the command line.
+            status: What holds until it tells of a render.
+            folder: What the two Blenders share, see `second_blender.py`; one is made by default.
+        """
         self._status = status
         self._cancelled = False
         self._lines: deque[str] = deque(maxlen=40)  # the last ones the process wrote
-        self._folder = tempfile.TemporaryDirectory(prefix="diffsynth-")
-        copy = str(Path(self._folder.name, "shot.blend"))
+        self._torn = ""  # the beginning of a line that is not written to its end
+        self._folder = folder or new_folder()
+        copy = str(self._folder / "shot.blend")
         _save_copy(copy)
-        self._process = start_behind(
-            _command_line(copy, _CODE.format(root=str(PACKAGE_ROOT), arguments=arguments)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-        self._reader = threading.Thread(target=self._read, name="DiffSynth render", daemon=True)
-        self._reader.start()
+        code = _CODE.format(root=str(PACKAGE_ROOT), arguments=arguments, folder=str(self._folder))
+        log = self._folder / "log.txt"  # no pipe: nobody is at its other end once this Blender has left
+        with log.open("wb") as stderr:
+            self._process = start_behind(
+                _command_line(copy, code), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
+            )
+        self._log = log.open(encoding="utf-8", errors="replace", newline="\n")
 
     @property
     def status(self) -> CaptureStatus:
@@ -89,7 +85,8 @@ class ChildRender:
     def tick(self) -> CaptureStatus:
         """Look how far it is; never waits. Raises CaptureError when the command failed."""
         if self._status.state == "running":
-            ended = self._process.poll() is not None and not self._reader.is_alive()
+            ended = self._process.poll() is not None  # asked first: what it wrote before is then read below
+            self._read()
             for match in filter(None, map(_RENDERED.match, list(self._lines))):
                 done, count, frame = map(int, match.groups())
                 self._status = CaptureStatus("running", frame, done, count)
@@ -107,11 +104,11 @@ class ChildRender:
 
     def pause(self) -> None:
         """Wait before the next frame. The process keeps its memory: a render could not go on without it."""
-        self._say(b"pause\n")
+        self._say(second_blender.PAUSE)
 
     def resume(self) -> None:
         """Go on with the frame that waits."""
-        self._say(b"go\n")
+        self._say(second_blender.GO)
 
     def close(self) -> None:
         """End it now. Does nothing at its end."""
@@ -132,7 +129,6 @@ class ChildRender:
             self._end("cancelled")
         elif self._process.returncode == 0:
             self._end("done")
-            self._rendered()
         else:
             self._end("failed")
             lines = [line.strip() for line in self._lines if line.strip()] or ["no message"]
@@ -140,17 +136,15 @@ class ChildRender:
             reason = told[-1] if told else f"{lines[-1]} (exit {self._process.returncode})"
             raise CaptureError(reason.strip())
 
-    def _rendered(self) -> None:
-        """Do what follows a command that has done its work."""
-
     def _end(self, state: str) -> None:
-        status = self._status
-        self._status = CaptureStatus(state, status.frame, status.renders_done, status.render_count)
-        self._folder.cleanup()
+        self._status = replace(self._status, state=state)
+        self._log.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _read(self) -> None:
-        for line in self._process.stderr:
-            self._lines.append(line)
+        """Take the whole lines that it has written since the last time."""
+        *lines, self._torn = (self._torn + self._log.read()).split("\n")
+        self._lines.extend(lines)
 
 
 class ChildCapture(ChildRender):
@@ -165,25 +159,50 @@ class ChildCapture(ChildRender):
         source: Source | None = None,
     ) -> None:
         source = source or chosen_source(scene)
-        self._job_dir, self._settings = job_dir, settings
-        arguments = ["export-job", "--output", str(job_dir), "--scene", scene.name, "--recapture"]
-        arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step), "--prompt", "later"]
-        arguments += ["--set", "controls=[]"]  # nor are these those of the job: `_rendered` writes its settings
+        folder = new_folder()
+        wanted = folder / "settings.json"
+        wanted.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+        (folder / second_blender.ATTENDED).touch()
+        arguments = ["export-job", "--output", str(job_dir), f"--scene={scene.name}", "--recapture"]
+        arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step), "--settings", str(wanted)]
+        arguments += ["--attended", str(folder), "--events", str(events_path(job_dir))]
         every = frames[-1] - frames[0] + 1
         count = {"render": len(frames) + every, "passes": every, "strip": len(frames)}[source.kind]
-        super().__init__(arguments + source_arguments(source), CaptureStatus("running", frames[0], 0, count))
+        status = CaptureStatus("running", frames[0], 0, count)
+        super().__init__(arguments + source_arguments(source), status, folder=folder)
 
-    def _rendered(self) -> None:
-        change_settings(self._job_dir, self._settings)
+    def leave(self, worker_python: Path) -> bool:
+        """Let it go on without this Blender, and stylise the shot as well; it is found again by its event file.
+
+        Args:
+            worker_python: The worker's interpreter.
+
+        Returns:
+            False where the render has come to its end, of which the next tick tells; nothing has happened then.
+        """
+        if self._status.state != "running" or not second_blender.leave_alone(self._folder, worker_python):
+            self._process.wait(END_SECONDS)
+            return False
+        self._process.stdin.close()
+        self._log.close()
+        self._status = replace(self._status, state="detached")
+        # Should this process live on, somebody has to take note of the end, or a zombie stays.
+        threading.Thread(target=self._process.wait, name="DiffSynth render's end", daemon=True).start()
+        return True
 
 
 class ChildStripRender(ChildRender):
     """The frames of a strip, rendered in a second Blender into a folder."""
 
     def __init__(self, scene: bpy.types.Scene, strip_name: str, frames: range, folder: Path) -> None:
-        arguments = ["export-strip", "--scene", scene.name, "--strip", strip_name, "--output", str(folder)]
+        arguments = ["export-strip", f"--scene={scene.name}", f"--strip={strip_name}", "--output", str(folder)]
         arguments += ["--frames", f"{frames[0]}-{frames[-1]}", "--step", str(frames.step)]
         super().__init__(arguments, CaptureStatus("running", frames[0], 0, len(frames)))
+
+
+def new_folder() -> Path:
+    """A folder for this Blender and a second one; the second one removes it where this one is gone."""
+    return Path(tempfile.mkdtemp(prefix="diffsynth-"))
 
 
 def _save_copy(path: str) -> None:

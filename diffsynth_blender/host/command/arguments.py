@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_run(add("run", "render, stylise, put the result in its place, save; the same command again goes on"))
     _add_preview(add("preview", "stylise one frame, or four in a row, in a folder of their own"))
-    _add_shot(add("export-job", "render the shot into a job folder, for a worker elsewhere"))
+    export = add("export-job", "render the shot into a job folder, for a worker elsewhere")
+    _add_shot(export)
+    _add_attended(export)
 
     resume = add("resume", "stylise a job folder that exists, or go on with it")
     _add_job_folder(resume)
@@ -97,12 +99,14 @@ def _add_preview(parser: argparse.ArgumentParser) -> None:
 
 def _add_shot(parser: argparse.ArgumentParser) -> None:
     """Options that end in job.json; what is not given comes from the scene."""
+    parser.set_defaults(attended=None, events=None)
     add = parser.add_argument
     add("--output", type=_path, metavar="DIR", help="the job folder (default: the scene's)")
     add("--scene", metavar="NAME", help="which scene of the file (default: the current one)")
     add("--frames", type=frame_range, metavar="A-B", help="scene frames (default: the scene's range)")
     add("--step", type=int, metavar="N", help="stylise every N-th frame")
     add_source(parser)
+    add("--settings", type=_path, metavar="FILE", help="all settings, as in job.json, in place of the scene's")
     add("--look", choices=tuple(LOOKS), help="what is made of the shot; sets what suits it")
     add("--reference", type=_path, metavar="FILE", help="a PNG file whose look is taken over (look image)")
     add("--objects", nargs="+", metavar="NAME", help="the objects to restyle; the rest stays (look fashion)")
@@ -128,6 +132,12 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     add("--folder", type=_path, metavar="DIR", help="the folder of models (default: that of the preferences)")
     add("--sha256", default="", metavar="HASH", help="what the hash of an imported file must be")
     _add_worker(parser)
+
+
+def _add_attended(parser: argparse.ArgumentParser) -> None:
+    """What the second Blender of the button is told, see capture/second_blender.py."""
+    parser.add_argument("--attended", type=_path, help=argparse.SUPPRESS)
+    parser.add_argument("--events", type=_path, help=argparse.SUPPRESS)
 
 
 def _add_deflicker(parser: argparse.ArgumentParser) -> None:

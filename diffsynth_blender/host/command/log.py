@@ -22,12 +22,11 @@ from typing import IO
 
 from ...protocol import BadJobError, Event, FrameDone, JobDone, JobFailed, JobNote, JobProgress
 from ...protocol.errors import INTERNAL_EXIT_CODE, INTERNAL_KIND, DiffSynthError, JobCancelledError
-from ...protocol.messages import JobCancelled, encode_message
+from ...protocol.messages import RENDER_STAGE, JobCancelled, encode_message
 from ..capture.checks import CaptureError
 
 PROGRAM = "diffsynth"
 PROGRESS_SECONDS = 2.0  # between two progress lines: readable in a farm's log
-RENDER_STAGE = "render"
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,10 @@ class CommandLog:
         self._cancelled = cancelled
         self._stage = ""
         self._shown_at = 0.0
+
+    def write_events_to(self, json_out: IO[bytes] | None) -> None:
+        """Tell programs there from now on; None for nowhere."""
+        self._json_out = json_out
 
     def event(self, event: Event | FileWritten | JobStatus) -> None:
         """Tell of an event of the worker or of ours."""

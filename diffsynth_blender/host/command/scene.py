@@ -12,7 +12,10 @@ from pathlib import Path
 import bpy
 
 from ...protocol import Animation, BadJobError, Reference, Region, Settings, change_settings
+from ...protocol.fields import JsonObject
 from ...protocol.looks import DEFAULT_LOOK, apply_look, check_look
+from ...protocol.reading import read_json
+from ...protocol.settings_reading import decode_settings
 from .. import saved
 from ..shot import properties
 
@@ -53,10 +56,8 @@ def frames_of(options: argparse.Namespace) -> range:
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """How the shot is restyled. Raises BadJobError naming what is missing or cannot be."""
-    chosen = saved.choices(scene_of(options))
-    settings = properties.incomplete_settings(chosen, frames_of(options)) if chosen else Settings(prompt="")
+    settings, look = _saved_settings(options)
     settings = replace(settings, animation=_not_given(settings.animation, options))
-    look = properties.look_name(chosen) if chosen else DEFAULT_LOOK
     if options.reference is not None:
         settings = replace(settings, reference=Reference(str(options.reference)))
     if options.objects:
@@ -80,6 +81,18 @@ def settings_of(options: argparse.Namespace) -> Settings:
     if not settings.prompt.strip():
         raise BadJobError("the prompt is empty; give --prompt, or set it in the scene")
     return replace(settings, baseline=settings.baseline or options.baseline)
+
+
+def _saved_settings(options: argparse.Namespace) -> tuple[Settings, str]:
+    """Settings and look, complete or not, that the other options change: of the file that is given, else the scene."""
+    if options.settings is not None:
+        file = options.settings
+        value = {"settings": read_json(file, remedy="give a file with settings as in job.json")}
+        return decode_settings(JsonObject(value, str(file), "", ("settings",)), "settings"), DEFAULT_LOOK
+    chosen = saved.choices(scene_of(options))
+    if chosen is None:
+        return Settings(prompt=""), DEFAULT_LOOK
+    return properties.incomplete_settings(chosen, frames_of(options)), properties.look_name(chosen)
 
 
 def _not_given(animations: tuple[Animation, ...], options: argparse.Namespace) -> tuple[Animation, ...]:

@@ -10,9 +10,11 @@ from pathlib import Path
 import bpy
 
 from ...protocol import BadJobError, JobCancelledError, load_job
+from ...protocol.event_file import open_event_file
 from ...protocol.traces import PICTURES_FOLDER
 from .. import api
 from ..capture.capture import CaptureStatus
+from ..capture.second_blender import hand_over
 from ..jobs.folders import preview_folder
 from ..jobs.worker_job import check_device
 from ..source.options import source_of
@@ -38,9 +40,19 @@ def run(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event
 
 
 def export_job(options: argparse.Namespace, log: CommandLog, cancelled: threading.Event) -> Path:
-    """Bring source frames and exact passes into the job folder, unless it holds this very shot already."""
+    """Bring source frames and exact passes into the job folder, unless it holds this very shot already.
+
+    Where who waited for it has left meanwhile, stylise it as well (see capture/second_blender.py).
+    """
     job_dir = job_folder_of(options)
     _capture(options, job_dir, frames_of(options), log, cancelled)
+    if options.attended is not None:
+        options.worker_python = hand_over(options.attended)
+        if options.worker_python is None:
+            log.write_events_to(None)  # the end of the render is not that of the job
+        else:
+            bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # memory is the worker's now
+            _stylise(options, job_dir, log, cancelled)
     return job_dir
 
 
@@ -79,6 +91,10 @@ def _capture(
     scene = scene_of(options)
     rendered = False
 
+    def start() -> None:
+        if options.events is not None:
+            log.write_events_to(open_event_file(options.events))
+
     def show(status: CaptureStatus) -> None:
         nonlocal rendered
         if cancelled.is_set():
@@ -96,6 +112,7 @@ def _capture(
         frame_step=frames.step,
         overwrite=options.recapture or _may_replace(scene, job_dir),
         reuse=not options.recapture,
+        on_start=start,
         on_status=show,
     )
     log.note("rendered" if rendered else f"{job_dir} already holds these frames: nothing is rendered again")

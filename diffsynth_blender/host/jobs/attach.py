@@ -6,6 +6,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ...client import DetachedWorker
+from ...protocol import JOB_FILE
 from . import history, pump
 from .job_work import JobWork
 from .record import JobRecord
@@ -13,24 +14,39 @@ from .session import Session
 
 
 class Attachment(JobWork):
-    """A detached worker's job; it may have come to its end meanwhile, and then ends here at once, with its strip."""
+    """The job of a worker that is detached, or of a second Blender that renders for it.
+
+    It may have come to its end meanwhile, and then ends here at once, with its strip. Paused, it goes on as any other.
+    """
 
     def __init__(self, scene: bpy.types.Scene, record: JobRecord) -> None:
+        self._follows = True  # what others do, for as long as they do it
         super().__init__(scene, record.job_dir, [], record)
 
     def connect(self) -> Session:
-        return DetachedWorker(self.job_dir)
+        return DetachedWorker(self.job_dir) if self._follows else super().connect()
 
     def submit(self, session: Session) -> str:
-        return ""  # it has its job
+        return "" if self._follows else super().submit(session)
+
+    def why_no_pause(self) -> str:
+        if self._follows and not (self.job_dir / JOB_FILE).is_file():
+            return "A render that goes on by itself cannot be held; wait for its end, or cancel it"
+        return ""
 
     def detach(self) -> bool:
         """Let it go on as it does."""
+        if not self._follows:
+            return super().detach()
         if self.state != "running":
             return False
         self._session = None
-        self._end("detached", "A worker goes on with it without Blender")
+        self._end("detached", "It goes on without Blender")
         return True
+
+    def _pause(self) -> None:
+        super()._pause()
+        self._follows = False
 
 
 def reconnect() -> None:

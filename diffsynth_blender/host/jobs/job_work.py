@@ -36,7 +36,7 @@ class JobWork(Work):
         self.scene_uid = scene.session_uid
         self.job_dir = Path(job_dir)
         self._record = record
-        self._python: Path | None = None
+        self._python: Path | None = None  # kept: when Blender quits, preferences may be gone already
         self._told_state = ""
         self._seconds_before = record.seconds
         self._since = time.monotonic()
@@ -74,9 +74,16 @@ class JobWork(Work):
         )
 
     def detach(self) -> bool:
-        """Let a worker of its own go on: the step that is under way is done again, from the last one on disk."""
-        if self.state != "running" or not self._preparations.are_done:
+        """Let the render go on by itself, or a worker: the step under way is done again, from the last one on disk."""
+        if self.state != "running" or self._cancel_count:
             return False
+        if not self._preparations.are_done:
+            if self._preparations.leave(self._python or worker_python()):
+                self._end("detached", "A second Blender renders on without this one, and stylises")
+                return True
+            self.tick()  # it has just ended
+            if not self._preparations.are_done or self.state != "running":
+                return False
         if self._session is not None:
             self._session.close(grace=0.0)
             self._session = None
@@ -85,7 +92,7 @@ class JobWork(Work):
         return True
 
     def submit(self, session: Session) -> str:
-        self._python = worker_python()  # kept: when Blender quits, preferences may be gone already
+        self._python = self._python or worker_python()
         events_path(self.job_dir).unlink(missing_ok=True)  # of an earlier run, which this one goes beyond
         return session.submit(self.job_dir)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from ..capture.run import CaptureStatus
@@ -11,7 +12,10 @@ from .progress import Progress, render_progress
 
 
 class Preparation(Protocol):
-    """What has to be rendered or fetched. One that takes long also has `pause` and `resume`."""
+    """What has to be rendered or fetched.
+
+    One that takes long also has `pause` and `resume`, and `leave` where it can go on without this Blender.
+    """
 
     def tick(self) -> CaptureStatus:
         """Do what can be done without waiting. Raises CaptureError when it failed."""
@@ -58,6 +62,10 @@ class Preparations:
     def cancel(self) -> None:
         """Stop at the next moment; a later tick tells when it has."""
         self._current.cancel()
+
+    def leave(self, worker_python: Path) -> bool:
+        """Let what runs go on without this Blender, and the worker after it. False where that cannot be."""
+        return not self._starts and hasattr(self._current, "leave") and self._current.leave(worker_python)
 
     def close(self) -> None:
         """End what runs, now."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...protocol import JobProgress
+from ...protocol.messages import RENDER_STAGE
 from ..capture.run import CaptureStatus
 
 STAGE_NAMES = {
+    RENDER_STAGE: "Rendering",
     "load": "Loading the model",
     "passes": "Reading passes",
     "motion": "Finding motion",

@@ -16,7 +16,7 @@ STATES = (
     ("WAITING", "Waiting", "In the queue", "TIME", 0),
     ("RUNNING", "Running", "Under way", "PLAY", 1),
     ("PAUSED", "Paused", "Stopped after a step; Resume goes on with the next one", "PAUSE", 2),
-    ("DETACHED", "Goes On", "A worker goes on with it without Blender", "LINKED", 3),
+    ("DETACHED", "Goes On", "It goes on without this Blender", "LINKED", 3),
     ("DONE", "Done", "All frames are there", "CHECKMARK", 4),
     ("CANCELLED", "Stopped", "Stopped before its end; Resume goes on where it stopped", "CANCEL", 5),
     ("FAILED", "Failed", "Ended by an error; Resume tries again where it stopped", "ERROR", 6),
@@ -76,8 +76,8 @@ class DiffsynthJobs(bpy.types.PropertyGroup):
             (
                 "DETACH",
                 "Let It Go On",
-                "The worker goes on without Blender and ends when the job is done. Opening the file again follows it, "
-                "or tells how it ended. A shot that is still being rendered ends all the same",
+                "The job goes on without this Blender, and ends by itself: a shot that is still being rendered is "
+                "rendered and then stylised. Opening the file again follows it, or tells how it ended",
             ),
         ),
         default="END",

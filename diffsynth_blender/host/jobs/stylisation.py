@@ -9,6 +9,7 @@ import bpy
 
 from ...protocol import JOB_FILE, Settings, add_redo, load_job
 from ..capture.reuse import change_settings, find_captured
+from ..preferences import worker_python
 from ..shot import properties
 from ..source.source import Source, read_source
 from ..source.work import source_preparations
@@ -40,6 +41,7 @@ class Stylisation(JobWork):
         if not (reuse_capture and _reuse(scene, job_dir, frames, settings, source)):
             preparations = source_preparations(scene, job_dir, frames, settings, source)
         super().__init__(scene, job_dir, preparations, record or new_record(scene.name, job_dir, frames, settings))
+        self._python = worker_python()
 
 
 class Continuation(JobWork):

@@ -1,15 +1,19 @@
-"""The events of a job as a file, for a host that is not there now: what a detached worker has in place of a pipe."""
+"""The events of a job as a file, for a host that is not there now: what those that outlive it have in place of a pipe.
 
+A detached worker writes one, and so does the second Blender that renders a shot and may be left alone with it.
+"""
+
+import errno
 import os
 import time
 from pathlib import Path
 from typing import IO
 
 from .. import __version__
-from ..protocol.errors import JobBusyError
-from ..protocol.framing import encode_line
-from ..protocol.lock import try_lock
-from ..protocol.messages import PROTOCOL_VERSION, Ready
+from .errors import BadJobError, JobBusyError
+from .framing import encode_line
+from .lock import try_lock
+from .messages import PROTOCOL_VERSION, Ready
 
 LOCK_SECONDS = 2.0  # whoever only asks whether a worker lives holds the lock for microseconds
 
@@ -19,10 +23,16 @@ def open_event_file(path: Path) -> IO[bytes]:
 
     Raises:
         JobBusyError: another worker writes to it.
-        OSError: it cannot be written.
+        BadJobError: it cannot be written there.
+        OSError: the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("ab")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise BadJobError(f"{path}: cannot be written: {error.strerror}; choose another file for the events") from error
     deadline = time.monotonic() + LOCK_SECONDS
     while not try_lock(file):
         if time.monotonic() > deadline:
