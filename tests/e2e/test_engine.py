@@ -3,9 +3,12 @@
 import hashlib
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from diffusers import AutoencoderKL
 from PIL import Image
 
 from diffsynth_blender.protocol import (
@@ -149,6 +152,19 @@ def test_a_reference_picture_is_looked_at(run_job, tmp_path):
         Image.new("RGB", (50, 30), colour).save(path)
         results.add(tuple(hashes(run_job(frames=2, reference=Reference(str(path)))).values()))
     assert len(results) == 2
+
+
+def test_a_vae_of_ones_own(plain, run_job, tiny_model, tmp_path):
+    """Another VAE gives other frames; a file that is none is refused with exit code 3, in one sentence."""
+    vae = AutoencoderKL.from_pretrained(tiny_model, subfolder="vae")
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            parameter.mul_(0.9)
+    vae.save_pretrained(tmp_path / "vae")
+    chosen = hashes(run_job(frames=4, vae=str(tmp_path / "vae")))
+    assert all(plain[name] != now for name, now in chosen.items())
+    done = run_job(frames=2, ok=False, vae=str(Path(tiny_model, "unet", "diffusion_pytorch_model.safetensors")))
+    assert done.returncode == 3 and "choose another" in done.stderr.splitlines()[-1]
 
 
 def test_footage_without_passes(run_job, tiny_model, run_worker, tmp_path):

@@ -16,6 +16,8 @@ from diffsynth_blender.host.setup.models_found import draw_found
 from diffsynth_blender.host.setup.models_needs import needs_of, needs_of_look
 from diffsynth_blender.host.setup.models_use import use_fetched, use_found
 from diffsynth_blender.host.setup.models_worker import ModelWorker
+from diffsynth_blender.host.shot.panel_controls import DIFFSYNTH_PT_reference
+from diffsynth_blender.host.shot.panel_model import DIFFSYNTH_PT_loras
 from diffsynth_blender.host.shot.panels import DIFFSYNTH_PT_stylise
 from diffsynth_blender.protocol.known_models import KNOWN_MODELS
 from tests.host.drawing import draw
@@ -193,7 +195,87 @@ def test_a_found_file_is_used_for_what_it_is(scene, tmp_path):
     assert chosen.controls.tile.model.endswith("controlnetunion.safetensors") and not chosen.controls.shuffle.model
     use_found(scene, found("base"))
     assert chosen.model == "FILE" and chosen.model_file == str(tmp_path / "base.safetensors")
-    assert use_found(scene, found("vae")) == ""
+    assert use_found(scene, found("vae")) == "Now used: VAE" and chosen.vae == str(tmp_path / "vae.safetensors")
+    assert use_found(scene, found("ip_adapter")) == "Now used: IP-Adapter"
+    assert chosen.ip_adapter == str(tmp_path / "ip_adapter.safetensors")
+    assert use_found(scene, found("image_encoder")) == ""
+
+
+@pytest.fixture
+def full(scene):
+    """A shot whose model lies where models are fetched to, and lacks nothing."""
+    chosen = scene.diffsynth
+    folder = models_properties.models_folder() / "sd15"
+    folder.mkdir(parents=True)
+    for name in ("own", "controlnet_depth", "controlnet_normal"):
+        (folder / f"{name}.safetensors").write_bytes(BASE)
+    (folder / "vae_tiny").mkdir()
+    chosen.model, chosen.look, chosen.model_file = "FILE", "RENDER", str(folder / "own.safetensors")
+    assert not needs_of(chosen).sentence and not needs_of(chosen).advice
+    return scene
+
+
+def test_what_is_added_and_not_there_is_told_before_the_start(full, tmp_path):
+    """LoRA, IP-Adapter and VAE by their names; a known one is fetched, for one of the artist's own a file is given."""
+    chosen = full.diffsynth
+    chosen.loras.add().path = "/elsewhere/sd15/lora_lcm.safetensors"
+    assert needs_of(chosen).sentence == "Missing: lora_lcm.safetensors"
+    assert needs_of(chosen).names("sd15") == (["sd15-lcm"], [])
+    assert "Fetch What Is Missing" in str(draw(DIFFSYNTH_PT_stylise))
+    fetched = str(tmp_path / "sd15" / "lora_lcm.safetensors")
+    Path(fetched).parent.mkdir()
+    Path(fetched).touch()
+    assert use_fetched(full, [{"model": "sd15-lcm", "path": fetched}]) == "Now used: LoRA"
+    assert [lora.path for lora in chosen.loras] == [fetched] and not needs_of(chosen).sentence
+    chosen.loras.add().path, chosen.vae = str(tmp_path / "gone.safetensors"), str(tmp_path / "vae")
+    chosen.use_reference, chosen.ip_adapter = False, str(tmp_path / "adapter")
+    assert needs_of(chosen).sentence == "Missing: gone.safetensors, vae"
+    drawn = str(draw(DIFFSYNTH_PT_stylise))
+    assert "Missing: gone.safetensors" in drawn and "Fetch What Is Missing" not in drawn and "Import Model" in drawn
+    chosen.use_reference = True
+    assert needs_of(chosen).files[1] == str(tmp_path / "adapter")
+
+
+def test_a_quick_decoder_is_advised(full):
+    """Where one is wanted, is not there, and can be fetched beside the model; a job does without."""
+    chosen = full.diffsynth
+    (models_properties.models_folder() / "sd15" / "vae_tiny").rmdir()
+    assert not needs_of(chosen).sentence and "quick decoder" in needs_of(chosen).advice
+    assert needs_of(chosen).names("sd15") == (["sd15-tiny-vae"], [])
+    drawn = str(draw(DIFFSYNTH_PT_stylise))
+    assert "quick decoder" in drawn and "Fetch What Is Missing" in drawn
+    for name in ("tiny_vae", "use_deflicker"):
+        setattr(chosen, name, False)
+        assert not needs_of(chosen).advice
+        setattr(chosen, name, True)
+
+
+def test_a_few_step_lora_brings_its_sampler_and_steps(full):
+    """Where there is none a button gets it; once it is there, one click sets what it is made for."""
+    chosen = full.diffsynth
+    assert not bpy.ops.diffsynth.lora_few_steps.poll()
+    assert "Get LCM, 4 to 8 steps (SD 1.5)" in str(draw(DIFFSYNTH_PT_loras))
+    (file,) = KNOWN_MODELS["sd15-lcm"].files
+    path = models_properties.models_folder() / file.target
+    path.touch()
+    use_fetched(full, [{"model": "sd15-lcm", "path": str(path)}])
+    drawn = str(draw(DIFFSYNTH_PT_loras))
+    assert "This LoRA is made for" in drawn and "Set Sampler and Steps" in drawn and "Get LCM" not in drawn
+    assert bpy.ops.diffsynth.lora_few_steps() == {"FINISHED"}
+    assert (chosen.sampler, chosen.steps) == ("LCM", 8)
+    assert "This LoRA is made for" not in str(draw(DIFFSYNTH_PT_loras))
+
+
+def test_an_ip_adapter_is_one_click_away(full):
+    """The button is there until there is one; fetched, its file is chosen."""
+    chosen = full.diffsynth
+    chosen.use_reference = True
+    assert "Get IP-Adapter (Stable Diffusion 1.5)" in str(draw(DIFFSYNTH_PT_reference))
+    files = KNOWN_MODELS["sd15-ip-adapter"].files
+    fetched = [{"model": "sd15-ip-adapter", "path": f"/models/{file.target}"} for file in files]
+    assert use_fetched(full, fetched) == "Now used: IP-Adapter"
+    assert chosen.ip_adapter == "/models/sd15/ip_adapter/ip-adapter_sd15.safetensors"
+    assert "Get IP-Adapter" not in str(draw(DIFFSYNTH_PT_reference))
 
 
 def test_the_plan_says_what_and_how_much(scene):

@@ -48,6 +48,7 @@ def every_other_value(tmp_path) -> Settings:
         prompt="gold",
         negative_prompt="red",
         model=f"{path}.safetensors",
+        vae=path,
         loras=(Lora(f"{path}1.safetensors", -0.7), Lora(f"{path}2.safetensors", 1.3)),
         clip_skip=2,
         sampler="unipc",

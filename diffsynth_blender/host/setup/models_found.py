@@ -21,7 +21,7 @@ KIND_LABELS = {
     "ip_adapter": "IP-Adapter",
     "image_encoder": "Image encoder",
 }
-USABLE = ("base", "controlnet", "lora")
+USABLE = ("base", "controlnet", "lora", "vae", "ip_adapter")
 """Kinds that a shot can be given by a path."""
 
 found: list[dict] = []

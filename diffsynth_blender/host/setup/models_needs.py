@@ -11,6 +11,7 @@ from ...protocol import BadJobError
 from ...protocol.known_models import KNOWN_MODELS, base_of, controlnet_for, needed_for
 from ..shot.choices import absolute, read_controls
 from ..shot.control_properties import LABELS
+from .models_extras import known_file, lacks_quick_decoder, lost_files
 from .models_properties import models_folder, preferred_family
 
 UNION_KINDS = KNOWN_MODELS["sdxl-union"].controls
@@ -26,13 +27,30 @@ class Needs:
     """Whether it has no model."""
     controls: tuple[str, ...]
     """Kinds of control without a ControlNet."""
+    files: tuple[str, ...] = ()
+    """Paths of LoRAs, an IP-Adapter or a VAE that are chosen and not there."""
+    quick_decoder: bool = False
+    """Whether there is no quick decoder where one is wanted: a job does without."""
 
     @property
     def sentence(self) -> str:
         """What is missing, for people; "" for nothing."""
         nets = " and ".join(filter(None, (", ".join(LABELS[kind] for kind in self.controls[:-1]), self._last)))
         parts = (["a model"] if self.base else []) + ([f"a ControlNet for {nets}"] if nets else [])
+        parts += [Path(path).name for path in self.files]
         return f"Missing: {', '.join(parts)}" if parts else ""
+
+    @property
+    def advice(self) -> str:
+        """What would do good, for people; "" for nothing."""
+        return (
+            "Holding steady is much faster with a quick decoder, which this model lacks" if self.quick_decoder else ""
+        )
+
+    @property
+    def can_be_fetched(self) -> bool:
+        """Whether any of it is known, as far as names tell."""
+        return self.base or bool(self.controls) or self.quick_decoder or any(map(known_file, self.files))
 
     @property
     def _last(self) -> str:
@@ -43,13 +61,15 @@ class Needs:
         fitting = {kind: controlnet_for(family, kind) for kind in self.controls}
         names = [base_of(family).name] if self.base else []
         names += dict.fromkeys(model.name for model in fitting.values() if model is not None)
+        names += [model.name for model in map(known_file, self.files) if model is not None]
+        names += [f"{family}-tiny-vae"] if self.quick_decoder else []
         return names, [kind for kind, model in fitting.items() if model is None]
 
 
 def needs_of(chosen: bpy.types.PropertyGroup) -> Needs:
     """What the settings of a shot (`scene.diffsynth`) lack. The demo model has all it can use."""
     if chosen.model == "DEMO":
-        return Needs(preferred_family(), False, ())
+        return Needs(preferred_family(), False, (), tuple(lost_files(chosen)))
     model = model_path(chosen)
     is_there = model is not None and model.exists()
     try:
@@ -57,7 +77,9 @@ def needs_of(chosen: bpy.types.PropertyGroup) -> Needs:
     except BadJobError:
         controls = ()  # half-made choices: the button says what is wrong with them
     lacking = tuple(control.kind for control in controls if not _has_net(control.kind, control.model, model, is_there))
-    return Needs(_family(model) if is_there else preferred_family(), not is_there, lacking)
+    family = _family(model) if is_there else preferred_family()
+    decoder = is_there and lacks_quick_decoder(chosen, model, family)
+    return Needs(family, not is_there, lacking, tuple(lost_files(chosen)), decoder)
 
 
 def needs_of_look(chosen: bpy.types.PropertyGroup, controls: tuple[str, ...], family: str) -> Needs:

@@ -8,7 +8,10 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...protocol import DiffSynthError
+from ..button import Button
+from .models_extras import few_steps
 from .models_found import SCAN, USABLE, USE, found
+from .models_panel import FEW_STEPS
 from .models_run import model_worker, start
 from .models_use import use_found
 from .operators import SetupOperator
@@ -55,7 +58,10 @@ class DIFFSYNTH_OT_model_use(bpy.types.Operator):
 
     bl_idname = USE
     bl_label = "Use"
-    bl_description = "Use this file in the shot, where it lies: as its model, as a control's ControlNet, or as a LoRA"
+    bl_description = (
+        "Use this file in the shot, where it lies: as its model or VAE, as a control's ControlNet, as a LoRA or as an "
+        "IP-Adapter"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
     path: StringProperty(name="Path", description="One of the files that were found", options={"SKIP_SAVE"})
@@ -70,4 +76,24 @@ class DIFFSYNTH_OT_model_use(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (DIFFSYNTH_OT_model_scan, DIFFSYNTH_OT_model_use)
+class DIFFSYNTH_OT_lora_few_steps(Button, bpy.types.Operator):
+    """What a few-step LoRA wants."""
+
+    bl_idname = FEW_STEPS
+    bl_label = "Set Sampler and Steps"
+    bl_description = "Set Sampler and Steps to what the few-step LoRA in the list is made for"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Why there is nothing to set."""
+        return "" if any(map(few_steps, context.scene.diffsynth.loras)) else "No LoRA of the list is a few-step one"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        chosen = context.scene.diffsynth
+        found = next(filter(None, map(few_steps, chosen.loras)))
+        chosen.sampler, chosen.steps = found.sampler.upper(), found.steps
+        return {"FINISHED"}
+
+
+CLASSES = (DIFFSYNTH_OT_model_scan, DIFFSYNTH_OT_model_use, DIFFSYNTH_OT_lora_few_steps)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 
 from ...protocol.known_models import KNOWN_MODELS
+from ..shot.choices import absolute
+from .models_extras import known_file
 from .models_needs import UNION_KINDS, model_path, needs_of
 
 
@@ -40,11 +44,34 @@ def _use(scene: bpy.types.Scene, models: list[tuple[str, tuple[str, ...], str]],
             done.append("model")
     lacking = needs_of(chosen).controls
     for kind, controls, path in models:
-        if kind == "lora" and path not in [lora.path for lora in chosen.loras]:
-            chosen.loras.add().path = path
-            done.append("LoRA")
+        if kind == "lora":
+            done += _use_lora(chosen, path)
+        elif kind == "ip_adapter" and (replace or _is_lost(chosen.ip_adapter)):
+            chosen.ip_adapter = path
+            done.append("IP-Adapter")
+        elif kind == "vae" and chosen.model != "DEMO":
+            chosen.vae = path
+            done.append("VAE")
+        elif kind == "tiny_vae":
+            done.append("quick decoder")
         for control in controls if kind == "controlnet" else ():
             if control in lacking or replace:
                 getattr(chosen.controls, control).model = path
                 done.append(f"{control} control")
     return f"Now used: {', '.join(done)}" if done else ""
+
+
+def _use_lora(chosen: bpy.types.PropertyGroup, path: str) -> list[str]:
+    """In place of the same LoRA that is lost, else one more."""
+    if path in [lora.path for lora in chosen.loras if not _is_lost(lora.path)]:
+        return []
+    known = known_file(path)
+    lost = [
+        lora for lora in chosen.loras if _is_lost(lora.path) and known is not None and known_file(lora.path) is known
+    ]
+    (lost[0] if lost else chosen.loras.add()).path = path
+    return ["LoRA"]
+
+
+def _is_lost(path: str) -> bool:
+    return not path or not Path(absolute(path)).exists()

@@ -49,6 +49,7 @@ def read_settings(chosen: bpy.types.PropertyGroup, scales: dict[str, tuple[float
         prompt=chosen.prompt,
         negative_prompt=chosen.negative_prompt,
         model=_model(chosen),
+        vae="" if chosen.model == "DEMO" else absolute(chosen.vae),
         loras=tuple(_lora(lora, place) for place, lora in enumerate(chosen.loras, 1)),
         clip_skip=chosen.clip_skip,
         sampler=chosen.sampler.lower(),

@@ -25,7 +25,7 @@ def fill_settings(chosen: bpy.types.PropertyGroup, settings: Settings) -> None:
     for lora in settings.loras:
         item = chosen.loras.add()
         item.path, item.weight = lora.path, lora.weight
-    for name in ("prompt", "negative_prompt", "clip_skip", "hold_colours", "tiny_vae", "batch", "annotators"):
+    for name in ("prompt", "negative_prompt", "vae", "clip_skip", "hold_colours", "tiny_vae", "batch", "annotators"):
         setattr(chosen, name, getattr(settings, name))
     for name in ("sampler", "precision", "device"):
         setattr(chosen, name, getattr(settings, name).upper())

@@ -59,6 +59,14 @@ class ModelChoice:
         subtype="FILE_PATH",
         options=RELATIVE_PATH,
     )
+    vae: StringProperty(
+        name="VAE",
+        description="What turns the model's numbers into pictures, in place of the model's own: a .safetensors file, "
+        "or a folder in the layout of the diffusers library. Empty for the model's own",
+        default="",
+        subtype="FILE_PATH",
+        options=RELATIVE_PATH,
+    )
     filled_for_demo: BoolProperty(
         name="Values for the Demo Model",
         description="Whether the look's values were last filled in for the demo model",

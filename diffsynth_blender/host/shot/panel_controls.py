@@ -3,6 +3,7 @@
 import bpy
 
 from ...protocol import CONTROL_KINDS
+from ..setup.models_panel import draw_ip_adapter
 from ..source.work import EXACT_CONTROLS
 from .panel_text import draw_text
 from .shot_panel import ShotSubPanel, SwitchedPanel
@@ -63,6 +64,7 @@ class DIFFSYNTH_PT_reference(SwitchedPanel, bpy.types.Panel):
         row = layout.row()
         row.active = bool(chosen.ip_adapter)
         row.prop(chosen, "ip_adapter_scale", slider=True)
+        draw_ip_adapter(layout, context, chosen)
 
 
 CLASSES = (DIFFSYNTH_UL_controls, DIFFSYNTH_PT_controls, DIFFSYNTH_PT_reference)

@@ -3,7 +3,7 @@
 import bpy
 
 from ...protocol.looks import LOOKS
-from ..setup.models_panel import draw_offer
+from ..setup.models_panel import draw_few_steps, draw_offer
 from .list_operators import DIFFSYNTH_OT_lora_add, DIFFSYNTH_OT_lora_remove
 from .panel_text import draw_text
 from .shot_panel import ShotSubPanel
@@ -24,6 +24,8 @@ class DIFFSYNTH_PT_model(ShotSubPanel, bpy.types.Panel):
         elif lacks := LOOKS[chosen.look.lower()].demo_lacks:
             draw_text(layout, context, f"With this look: {lacks}", "INFO")
             draw_offer(layout, context)
+        if chosen.model != "DEMO":
+            layout.prop(chosen, "vae")
 
 
 class DIFFSYNTH_UL_loras(bpy.types.UIList):
@@ -52,6 +54,8 @@ class DIFFSYNTH_PT_loras(ShotSubPanel, bpy.types.Panel):
             lora = chosen.loras[chosen.active_lora]
             layout.prop(lora, "path")
             layout.prop(lora, "weight", slider=True)
+        if chosen.model != "DEMO":
+            draw_few_steps(layout, context, chosen)
 
 
 CLASSES = (DIFFSYNTH_UL_loras, DIFFSYNTH_PT_model, DIFFSYNTH_PT_loras)

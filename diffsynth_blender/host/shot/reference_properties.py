@@ -30,10 +30,10 @@ class ReferenceChoice:
     )
     ip_adapter: StringProperty(
         name="IP-Adapter",
-        description="Folder of an IP-Adapter made for the model: one .safetensors file, and image_encoder. "
-        "Empty for none",
+        description="An IP-Adapter made for the model: its .safetensors file, or the folder that holds it. Its image "
+        "encoder lies beside it in image_encoder, or as ComfyUI keeps it in clip_vision. Empty for none",
         default="",
-        subtype="DIR_PATH",
+        subtype="FILE_PATH",
         options=RELATIVE_PATH,
     )
     ip_adapter_scale: FloatProperty(
