@@ -1,7 +1,6 @@
 """`worker deflicker` as people run it: frames in, steady frames out, by a real process."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -112,35 +111,6 @@ def test_key_frames_make_all_frames(folders, run_worker, tmp_path, guide):
     made = np.mean([np.mean((read(out / f"{frame:04d}.png") - truth[frame]) ** 2) for frame in nearest])
     assert made < 0.5 * np.mean([np.mean((held[frame] - truth[frame]) ** 2) for frame in nearest])
     assert (json.loads((out / "report.json").read_text())["temporal"] is None) == (guide == "guide")
-
-
-@pytest.mark.parametrize("mode", ["fast", "accurate", "keyframes"])
-def test_a_killed_run_goes_on_to_the_same_bits(start_worker, tmp_path, mode):
-    """Kill -9: what was finished stays, the rest comes out as without the interruption."""
-    folders = write_folders(tmp_path, frames=12)
-    style, out = folders.style, tmp_path / "out"
-    if mode == "keyframes":
-        style = tmp_path / "keys"
-        style.mkdir()
-        for frame in (1, 5, 12):
-            shutil.copy(folders.style / f"look_{frame:04d}.png", style)
-    arguments = ["--style", style, "--job", folders.job_dir, "--mode", mode, "--window", "1", "--output", out]
-    worker = start_worker("deflicker", *arguments, "--json")
-    for line in worker.stdout:
-        event = json.loads(line)
-        if event["type"] == "FrameDone" and event["frame"] == 8:
-            break
-    os.kill(worker.pid, signal.SIGKILL)
-    assert worker.wait() == -signal.SIGKILL
-    worker.stdout.close()
-    journal = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
-    finished = {line["file"]: (out / line["file"]).stat().st_mtime_ns for line in journal if line["event"] == "frame"}
-    assert 8 <= len(finished) < 12
-    here(style, out, job=folders.job_dir, mode=mode, window=1)
-    assert {name: modified(out)[name] for name in finished} == finished
-    here(style, tmp_path / "whole", job=folders.job_dir, mode=mode, window=1)
-    assert hashes(out) == hashes(tmp_path / "whole")
-    assert (out / "report.json").exists() and not list(out.glob(".*"))
 
 
 @pytest.mark.parametrize("mode", ["fast", "accurate", "keyframes"])

@@ -64,10 +64,15 @@ def test_taking_a_redo_out_brings_the_frames_back(redone, run_worker):
 
 
 def test_frames_that_are_not_there_are_refused(redone, run_worker):
-    """A range must be of the shot; a setting that is not known is named; the job stays as it was."""
+    """A range must be of the shot, a setting known and possible in a redo; else the job stays as it was."""
     job_dir, _ = redone
     before = (job_dir / "job.json").read_bytes()
-    for arguments, words in ((("5-9",), "redos[0].last"), (("3-4", "--set", "strenght=1"), "'strength'")):
+    cases = (
+        (("5-9",), "redos[0].last"),
+        (("3-4", "--set", "strenght=1"), "'strength'"),
+        (("3-4", "--set", "upscale=2"), "redos[0].settings.upscale"),
+    )
+    for arguments, words in cases:
         done = run_worker("redo", job_dir, "--frames", *arguments)
         assert done.returncode == 2 and words in done.stderr, done.stderr
     assert (job_dir / "job.json").read_bytes() == before

@@ -1,6 +1,4 @@
 import json
-import os
-import signal
 from dataclasses import replace
 
 import numpy as np
@@ -52,35 +50,6 @@ def test_a_finished_job_is_not_done_again(finished, run_worker):
     assert done.returncode == 0
     assert modified(finished / "output") == before
     assert "denoise" not in done.stderr and "load" not in done.stderr
-
-
-@pytest.mark.parametrize("moment", ['"denoise", "step": 2', '"FrameDone"', '"stage": "baseline", "step": 4'])
-def test_a_killed_job_goes_on_to_the_same_bits(finished, tiny_model, start_worker, run_worker, tmp_path, moment):
-    """Kill -9 while denoising, while writing or in the baseline: finished work stays, the result is bit-identical."""
-    job_dir = tmp_path / "job"
-    write_job_folder(job_dir, model=tiny_model, baseline=True)
-    worker = start_worker("run", job_dir, "--json")
-    for line in worker.stdout:
-        if moment in line:
-            break
-    os.kill(worker.pid, signal.SIGKILL)
-    assert worker.wait() == -signal.SIGKILL
-    worker.stdout.close()
-    kept = {**modified(job_dir / "output"), **{f"b{k}": v for k, v in modified(job_dir / "baseline").items()}}
-    journal = (job_dir / "journal.jsonl").read_text()
-    done = run_worker("run", job_dir)
-    assert done.returncode == 0, done.stderr
-    after = {**modified(job_dir / "output"), **{f"b{k}": v for k, v in modified(job_dir / "baseline").items()}}
-    finished_before = {line["file"] for line in map(json.loads, journal.splitlines()) if line["event"] == "frame"}
-    for file in finished_before:
-        folder, name = file.split("/")
-        key = name if folder == "output" else f"b{name}"
-        assert after[key] == kept[key], f"{file} was finished and is done again"
-    if "denoise" in moment:
-        steps = [line for line in (job_dir / "journal.jsonl").read_text().splitlines() if '"step"' in line]
-        assert len(steps) == 4, "a denoising step that was finished is done again"
-    assert hashes(job_dir / "output") == hashes(finished / "output")
-    assert hashes(job_dir / "baseline") == hashes(finished / "baseline")
 
 
 def test_other_settings_start_anew(finished, run_worker, tmp_path):

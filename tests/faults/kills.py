@@ -4,12 +4,14 @@ import hashlib
 import json
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from diffsynth_blender.protocol import read_journal
 from diffsynth_blender.protocol.lock import try_lock
 from tests.faults.moments import Moment, moments_of
 from tests.faults.plugin import Tally
@@ -72,6 +74,13 @@ def is_free(folder: Path) -> bool:
         return True
 
 
+def steps_done_again(folder: Path) -> list[str]:
+    """Checkpoints that the journal has more than once."""
+    lines = map(json.loads, (folder / "journal.jsonl").read_text().splitlines())
+    entered = Counter(line["file"] for line in lines if line["event"] == "step")
+    return [file for file, number in entered.items() if number > 1]
+
+
 def learn(scenario: Scenario, root: Path) -> Truth:
     """Run a scenario without interruption."""
     arguments = scenario.prepare(root)
@@ -96,6 +105,7 @@ class Trial:
         self._arguments = scenario.prepare(root)
         self.folder = root / scenario.folder
         self._kills: list[tuple[str, int, bool]] = []  # fault, orphans, hung
+        self._finished: dict[Path, int] = {}  # what need not be made again, and when it was written [ns]
 
     def kill_at(self, moment: Moment, delay: float) -> bool:
         """Start the worker and kill it some time [s] after a stretch began; False where it finished before that."""
@@ -120,6 +130,10 @@ class Trial:
     def die(self, fault: str, environment: dict[str, str]) -> bool:
         """Start a worker whose environment has it die by itself; False where it finished before that."""
         return self._kill(fault, lambda worker: not worker.until(lambda event: event["type"] == "JobDone"), environment)
+
+    def forget(self) -> None:
+        """Expect nothing of what was finished to be kept: its files were damaged."""
+        self._finished = {}
 
     def finish(self, tally: Tally) -> None:
         """Go on to the end; enter each kill in the table, and assert that it left nothing and cost nothing."""
@@ -171,9 +185,13 @@ class Trial:
                 raise AssertionError(f"{name} is neither the frame of before nor the finished one")
         for path in self.folder.glob("*.json"):
             json.loads(path.read_text())
-        for path in self.folder.glob("cache/*.png"):
+        for path in self.folder.glob("cache/[!.]*.png"):
             with Image.open(path) as image:
                 image.load()
+        for path in read_journal(self.folder).files:
+            name = str(path.relative_to(self.folder))
+            if frames_of(self.folder).get(name) == self._truth.frames[name]:
+                self._finished[path] = path.stat().st_mtime_ns
 
     def _lost(self) -> int:
         now = frames_of(self.folder)
@@ -185,6 +203,10 @@ class Trial:
             return f"{lost} frames differ from those of a run without interruption"
         if not is_free(self.folder):
             return "the lock is still held"
+        if again := [path.name for path, time in self._finished.items() if path.stat().st_mtime_ns != time]:
+            return f"finished frames were made again: {again}"
+        if self._finished and (again := steps_done_again(self.folder)):
+            return f"finished denoising steps were done again: {again}"
         if more := files_of(self.folder) - self._truth.files:
             return f"files were left: {sorted(more)}"
         if less := self._truth.files - files_of(self.folder):

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from diffsynth_blender.protocol import Animation, BadJobError, Control, load_job, output_path, save_job, settings_hash
+from diffsynth_blender.protocol import (
+    Animation,
+    BadJobError,
+    Control,
+    KeyFrames,
+    add_redo,
+    load_job,
+    output_path,
+    save_job,
+    settings_hash,
+)
 from diffsynth_blender.protocol.settings_reading import OPTIONAL
 from tests.protocol.examples import example_job, example_value
 
@@ -208,6 +218,23 @@ def test_hash_is_of_all_that_decides_the_result() -> None:
         settings_hash(job)
     }
     assert settings_hash(replace(job, shot=replace(job.shot, sample_offset=(0.5, 0)))) != settings_hash(job)
+
+
+def test_redos(tmp_path: Path) -> None:
+    """Enter a redo that is asked for again once; refuse one that cannot be run, and leave the file as it was."""
+    job = replace(example_job(), redos=())
+    save_job(job, tmp_path)
+    gold, first = replace(job.settings, prompt="gold", key_frames=None), job.shot.frames[0]
+    for _ in range(2):
+        assert add_redo(tmp_path, first, first, gold) == load_job(tmp_path)
+    assert [redo.settings.prompt for redo in load_job(tmp_path).redos] == ["gold"]
+    add_redo(tmp_path, first, first, replace(gold, prompt="ice"))
+    add_redo(tmp_path, first, first, gold)
+    assert [redo.settings.prompt for redo in load_job(tmp_path).redos] == ["gold", "ice", "gold"]
+    content = (tmp_path / "job.json").read_bytes()
+    with pytest.raises(BadJobError, match=r"redos\[3\]\.settings\.key_frames cannot be .*set it to null"):
+        add_redo(tmp_path, first, first, replace(gold, prompt="clay", key_frames=KeyFrames()))
+    assert (tmp_path / "job.json").read_bytes() == content
 
 
 def test_paths(tmp_path: Path) -> None:
