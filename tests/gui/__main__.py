@@ -5,51 +5,80 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
-from . import background
-from .install import install
-from .outcome import Outcome
-from .story import Story
+from . import background, freezes
+from .freezes import Freezes
+from .install import Installed, install
+from .jobs import Jobs
+from .outcome import Outcome, table
+from .results import Results
+from .sources import Sources, render_passes
+from .stylising import Stylising
 from .window import Window
+
+PARTS = ("window", "background", "freezes")
 
 
 def main() -> int:
     """Install, go through the window and the background, tell of each step; 1 where one went wrong."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.gui", description=__doc__)
     add = parser.add_argument
-    add("parts", nargs="*", default=("window", "background"), help="window, background (default: both)")
+    add("parts", nargs="*", default=PARTS, help=f"{', '.join(PARTS)} (default: all)")
     add("--blender", type=Path, default=os.environ.get("BLENDER"), help="its executable (default: BLENDER)")
     add("--worker-python", type=Path, default=os.environ.get("DIFFSYNTH_WORKER_PYTHON"), help="the worker's Python")
     add("--extension", type=Path, required=True, help="the zip that `make extension` leaves in build/")
     add("--output", type=Path, required=True, help="folder for everything; made anew")
     add("--read-only", type=Path, required=True, help="a folder that Blender cannot write to")
-    add("--frames", type=int, default=6, help="of the demo shot (default: %(default)s)")
-    add("--percent", type=int, default=100, help="its size, of 384x256 (default: %(default)s)")
+    add("--frames", type=int, default=4, help="of the demo shot (default: %(default)s)")
+    add("--percent", type=int, default=75, help="its size, of 384x256 (default: %(default)s)")
     add("--display", default=":78", help="X display to make (default: %(default)s)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a polite kill ends Blender and its screen, too
     shutil.rmtree(options.output, ignore_errors=True)
     installed = install(options.blender, options.extension, options.worker_python, options.output)
     shot = installed.make_shot("shot.blend", options.frames, options.percent)
-    good = True
-    if "window" in options.parts:
-        talk, pictures = options.output / "talk", options.output / "pictures"
-        with Window(installed.blender, talk, display=options.display, environment=installed.environment) as window:
-            good &= _told(Story(window, shot, pictures).tour())
-    if "background" in options.parts:
-        good &= _told(background.tour(installed, shot, options.read_only))
-    return 0 if good else 1
-
-
-def _told(outcomes: Iterable[Outcome]) -> bool:
-    """Print each outcome as it comes; whether all were as wanted."""
-    good = True
-    for outcome in outcomes:
+    tours = {
+        "window": lambda: through_the_window(installed, shot, options.display),
+        "background": lambda: background.tour(installed, shot, options.read_only),
+        "freezes": lambda: measured(installed, options.display),
+    }
+    outcomes = []
+    for outcome in chain.from_iterable(tours[part]() for part in options.parts):
         print(outcome.line, flush=True)
-        good &= outcome.as_wanted
-    return good
+        outcomes.append(outcome)
+    told = table(outcomes)
+    (options.output / "steps.md").write_text(told, encoding="utf-8")
+    print(f"\n{told}")
+    return 0 if all(outcome.as_wanted for outcome in outcomes) else 1
+
+
+def through_the_window(installed: Installed, shot: Path, display: str) -> Iterator[Outcome]:
+    """Everything an artist does, in one Blender that is quit once and started again."""
+    passes, pictures = render_passes(installed, shot), installed.folder / "pictures"
+    with Window(
+        installed.blender, installed.folder / "talk", display=display, environment=installed.environment
+    ) as window:
+        for steps in (Stylising, Results, Jobs):
+            yield from steps(window, shot, pictures).tour()
+        yield from Sources(window, shot, pictures, passes).tour()
+
+
+def measured(installed: Installed, display: str) -> Iterator[Outcome]:
+    """How long the interface stands still, in a window of ordinary size, on a shot that is rendered already."""
+    shot = installed.make_shot("freezes.blend", 6)
+    job = shot.parent / "stylised" / "Scene"
+    installed.run("-b", str(shot), "--command", "diffsynth", "export-job", "--output", str(job), "--prompt", "toys")
+    with Window(
+        installed.blender,
+        installed.folder / "talk",
+        display=display,
+        environment=installed.environment,
+        size=freezes.SIZE,
+    ) as window:
+        yield from Freezes(window, shot, installed.folder / "pictures").tour()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from .install import Installed
 from .outcome import Outcome
+from .steps import PROMPT
 
-PROMPT = "a clay render of toys on grass, hills, blue sky"
 SMALL = ["--prompt", PROMPT, "--frames", "1-3", "--steps", "6"]
 
 _FEW_PASSES = """

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from .window import Window
 
-COLUMN = 0.7  # of the width: where fields are, and buttons over the whole width
+COLUMN = 0.7  # of the width: where fields are, and buttons over the whole width; more than 1 is a place [px]
 LEFT = 0.3  # the left one of two buttons side by side
+RIGHT = -30  # [px] from the right edge: small buttons at the end of a row
 NOTCHES = 8  # of the mouse wheel between two looks: less than a panel's height
 MARGIN = 4  # [px] to the next editor
 HEADER = 26  # height of a sub-panel's header [px]
-OPENED = 60  # the first fields of a panel that was opened lie within these [px] of its header
+SWITCH = 46  # [px] from the left edge: a switch in a sub-panel's header
 
 
 class NotFoundError(Exception):
@@ -26,6 +27,7 @@ class Editor:
         """Name the editor as Blender does ("PROPERTIES", "SEQUENCE_EDITOR"), and which region of it ("UI": sidebar)."""
         self.window, self.kind, self.region = window, kind, region
         self._known: dict[str, tuple[int, int]] = {}
+        self._last = 0  # where something was found [px]: what comes next is mostly below it
 
     def box(self) -> tuple[int, int, int, int]:
         """Left, top, width, height [px]."""
@@ -44,6 +46,12 @@ class Editor:
         self.window.key("ctrl+a")
         self.window.type(text)
         self.window.key("Return")
+
+    def turn(self, wanted: str, notches: int) -> None:
+        """Choose another item of a menu, so many below the one that is chosen, by the wheel with Ctrl held."""
+        self.window.move(*self.place(wanted))
+        time.sleep(0.2)
+        self.window.turn(notches)
 
     def place(self, wanted: str, *, column: float = COLUMN) -> tuple[int, int]:
         """Where a button is on the screen, scrolled to if need be. Raises NotFoundError."""
@@ -65,27 +73,23 @@ class Editor:
         self._known[wanted] = found
         return found
 
-    def open_panel(self, above: str, inside: str) -> None:
-        """Open a closed panel by its header, which cannot be asked for its name: by what is inside it.
+    def open_panel(self, switch: str, rows: int, inside: str, *, column: float = COLUMN) -> None:
+        """Open a closed panel by its header. That has no name to be asked for; but another one may have a switch in it.
 
         Args:
-            above: A button somewhere above the header.
-            inside: A button or field that is there once the panel is open. Raises NotFoundError when no header helps.
+            switch: The property of a header with a switch.
+            rows: How far below it the header is, in headers of closed panels; negative above it.
+            inside: A button or field that is there once the panel is open. Raises NotFoundError where it is not.
+            column: Where that is.
         """
-        left, top, width, height = self.box()
-        _, y = self.place(above)
-        while y < top + height - MARGIN:
-            y += HEADER // 2
-            x = left + int(COLUMN * width)
-            if self.window.under_pointer(x, y) or self.window.under_pointer(x, y, patience=0.4):
-                continue  # a button; asked twice, for a busy Blender answers late
-            self.window.click(x, y)
-            time.sleep(0.4)
-            if self._look(inside, COLUMN, y, y + OPENED) is not None:
-                return
-            self.window.click(x, y)
-            time.sleep(0.4)
-        raise NotFoundError(f"no panel below {above!r} has {inside!r} in it")
+        x, y = self.place(switch, column=SWITCH)
+        _, top, _, height = self.box()
+        if not top < y + rows * HEADER < top + height - MARGIN:
+            self.scroll(NOTCHES if rows > 0 else -NOTCHES)
+            x, y = self.place(switch, column=SWITCH)
+        self.window.click(x + HEADER * 3, y + rows * HEADER)
+        time.sleep(0.4)
+        self.place(inside, column=column)
 
     def show_tab(self, name: str) -> None:
         """Go to a tab of a sidebar. Raises NotFoundError."""
@@ -111,6 +115,7 @@ answer = next(r for r in area.regions if r.type == {self.region!r}).active_panel
     def to_top(self) -> None:
         """Scroll to its first row."""
         self.scroll(-80)
+        self._last = 0
 
     def picture(self, path: Path, *, top: int | None = None) -> None:
         """Take its picture, with the pointer out of the way; from this y on, where one is given."""
@@ -120,8 +125,17 @@ answer = next(r for r in area.regions if r.type == {self.region!r}).active_panel
         start = first if top is None else max(first, top)
         self.window.screenshot(path, (left, start, width, first + height - start))
 
-    def _look(self, wanted: str, column: float, first: int = 0, last: int = 100_000) -> tuple[int, int] | None:
+    def _look(self, wanted: str, column: float) -> tuple[int, int] | None:
         left, top, width, height = self.box()
-        x = left + int(column * width)
-        y = self.window.find(wanted, x, max(first, top + MARGIN), min(last, top + height - MARGIN))
-        return None if y is None else (x, y)
+        if abs(column) <= 1:
+            column *= width
+        x = left + int(column % width)
+        first, last = top + MARGIN, top + height - MARGIN
+        between = min(max(self._last, first), last)
+        y = self.window.find(wanted, x, between, last)
+        if y is None:
+            y = self.window.find(wanted, x, first, between)
+        if y is None:
+            return None
+        self._last = y
+        return x, y

@@ -14,15 +14,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 INSIDE = Path(__file__).with_name("inside.py")
-SIZE = (1600, 1100)  # of the screen and of Blender's window on it [px]
-ROW = 11  # half the height of a button at scale 1 [px]: no row is stepped over
+SIZE = (1200, 1100)  # [px]: large enough for panels to be read in pictures
+ROW = 18  # less than the height of a button at scale 1 [px]: no row is stepped over
 ANSWER_SECONDS = 120.0  # the slowest answer is a capture of the file for a job, on a loaded machine
 
 
 class Window:
     """One Blender on one screen. Use as a context manager: both end with it."""
 
-    def __init__(self, blender: Path, folder: Path, *, display: str = ":78", environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        blender: Path,
+        folder: Path,
+        *,
+        display: str = ":78",
+        environment: dict[str, str],
+        size: tuple[int, int] = SIZE,
+    ) -> None:
         """Start the screen and Blender, and wait until it answers.
 
         Args:
@@ -30,29 +38,40 @@ class Window:
             folder: For questions and answers; Blender must see it under the same path.
             display: X display to make.
             environment: Variables for Blender beside those of this process.
+            size: Of the screen and of Blender's window on it [px].
         """
-        self.folder = folder
+        self.folder, self.size = folder, size
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("question.py"), folder.glob("answer.json"):
             for path in left:
                 path.unlink()
         self._environment = {**os.environ, **environment, "DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1"}
         self._screen = subprocess.Popen(
-            ["Xvfb", display, "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "+extension", "GLX", "-nolisten", "tcp"],
+            ["Xvfb", display, "-screen", "0", f"{size[0]}x{size[1]}x24", "+extension", "GLX", "-nolisten", "tcp"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         time.sleep(1.0)
         self._log = (folder / "blender.log").open("w")
-        size = ["-p", "0", "0", str(SIZE[0]), str(SIZE[1])]
+        self._command = [str(blender), "--gpu-backend", "opengl", "-p", "0", "0", *map(str, self.size)]
+        self.start()
+
+    def start(self) -> None:
+        """Start Blender on the screen; again, where it was quit."""
         self.process = subprocess.Popen(
-            [str(blender), "--gpu-backend", "opengl", *size, "--python", str(INSIDE), "--", str(folder)],
+            [*self._command, "--python", str(INSIDE), "--", str(self.folder)],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
         self.ask("answer = bpy.app.version_string")
+
+    def quit(self) -> int:
+        """Quit Blender as an artist does, and return its exit code."""
+        self.move(self.size[0] // 2, self.size[1] // 2)
+        self.key("ctrl+q")
+        return self.process.wait(120)
 
     def __enter__(self) -> Window:
         return self
@@ -120,20 +139,6 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
             self._xdotool("keyup", modifier)
         time.sleep(0.3)
 
-    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
-        """Press the left button at one place and let go at another."""
-        self.move(start[0] + 3, start[1])
-        time.sleep(0.2)
-        self.move(*start)  # an edge between editors is taken hold of where the pointer arrives
-        time.sleep(0.3)
-        self._xdotool("mousedown", "1")
-        time.sleep(0.1)
-        for step in range(1, 9):
-            self.move(*(a + (b - a) * step // 8 for a, b in zip(start, end, strict=True)))
-            time.sleep(0.05)
-        self._xdotool("mouseup", "1")
-        time.sleep(0.5)
-
     def key(self, *keys: str) -> None:
         """Press keys, such as "ctrl+z"."""
         self._xdotool("key", *keys)
@@ -150,21 +155,28 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
         self._xdotool("click", "--repeat", str(abs(notches)), "--delay", "40", "5" if notches > 0 else "4")
         time.sleep(0.4)
 
+    def turn(self, notches: int) -> None:
+        """Turn the mouse wheel where the pointer is, with Ctrl held: over a menu that chooses the next item."""
+        self._xdotool("keydown", "ctrl")
+        for _ in range(abs(notches)):
+            self._xdotool("click", "5" if notches > 0 else "4")
+            time.sleep(0.3)
+        self._xdotool("keyup", "ctrl")
+        time.sleep(0.3)
+
     def find(self, wanted: str, x: int, top: int, bottom: int) -> int | None:
         """The y [px] of a button or field in a column, by a part of its operator or data path; None where it is not."""
         for y in range(top, bottom, ROW):
             if wanted in self.under_pointer(x, y):
-                self.move(x, y + ROW // 2)
-                return y + ROW // 2 if wanted in self.under_pointer(x, y + ROW // 2) else y
+                return y
         return None
 
-    def under_pointer(self, x: int, y: int, *, patience: float = 0.03) -> str:
+    def under_pointer(self, x: int, y: int) -> str:
         """The Python command of the button at a place, or the path of the property; "" for neither."""
         self.move(x, y)
-        time.sleep(patience)
         self.ask("bpy.context.window_manager.clipboard = ''")
         self._xdotool("key", "--delay", "0", "ctrl+shift+alt+c", "ctrl+c")
-        time.sleep(patience)
+        self.ask("")  # Blender answers before it handles what has come; the second answer comes after that
         return str(self.ask("answer = bpy.context.window_manager.clipboard"))
 
     def column(self, x: int, top: int, bottom: int) -> Iterator[tuple[int, str]]:
