@@ -15,10 +15,10 @@ from pathlib import Path
 
 import bpy
 
-from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, Event, JobCancelledError, JobDone, Settings, add_redo
+from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, Event, JobCancelledError, JobDone, Settings
 from . import saved
 from .capture.capture import CaptureStatus
-from .capture.reuse import change_settings, is_unchanged, record_origin
+from .capture.reuse import change_settings, enter_redo, is_unchanged, record_origin
 from .jobs.worker_job import POLL_SECONDS, check_ready, new_session, wait_for_job
 from .result.strip import insert_strip
 from .source.source import Source, chosen_source
@@ -60,6 +60,7 @@ def capture(
     Raises:
         BadJobError: A choice of the artist's is incomplete, or the add-on that keeps them is not registered.
         CaptureError: The scene, its source or the folder is refused, or a render failed.
+        JobBusyError: A worker or another Blender is at the folder.
         JobCancelledError: The render was cancelled in Blender.
     """
     start, end, step = saved.frame_range(scene)
@@ -75,11 +76,14 @@ def capture(
         change_settings(job_dir, settings)
         return job_dir
     capturing = capture_of(scene, job_dir, source, frames, settings, overwrite=overwrite)
-    if on_start:
-        on_start()
-    for status in capturing.run_blocking():
-        if on_status:
-            on_status(status)
+    try:
+        if on_start:
+            on_start()
+        for status in capturing.run_blocking():
+            if on_status:
+                on_status(status)
+    finally:
+        capturing.close()
     if capturing.status.state != "done":
         raise JobCancelledError("the render was cancelled; capture again to render the shot from its start")
     record_origin(scene, job_dir, frames, source)
@@ -134,7 +138,7 @@ def redo(
     Raises:
         DiffSynthError: Of the kind that says why the job did not end well; finished frames stay.
     """
-    add_redo(Path(job_dir), first, last, settings)
+    enter_redo(Path(job_dir), first, last, settings)
     return stylise(job_dir, worker_python=worker_python, on_event=on_event, is_cancelled=is_cancelled)
 
 

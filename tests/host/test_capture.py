@@ -79,7 +79,7 @@ def test_a_captured_shot_is_a_valid_job(tmp_path: Path) -> None:
     assert [camera.frame for camera in job.shot.cameras] == [4, 5, 6]
     assert job.shot.render_seconds > 0
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {"job.json"} | {
+    assert files == {"job.json", "journal.jsonl"} | {
         f"{folder}/000{f}.{end}"
         for f in (4, 5, 6)
         for folder, end in (("source", "png"), ("passes", "exr"), ("passes", "objects.json"))
@@ -309,6 +309,6 @@ def test_two_captures_are_never_mixed(tmp_path: Path) -> None:
     assert (tmp_path / "output/0004.png").exists()
     capture(scene, tmp_path, frame_start=6, frame_end=6, overwrite=True)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    made = {"job.json", "source/0006.png", "passes/0006.exr", "passes/0006.objects.json"}
+    made = {"job.json", "journal.jsonl", "source/0006.png", "passes/0006.exr", "passes/0006.objects.json"}
     assert files == {*made, "output/0006.png", "notes.txt"}
     assert json.loads((tmp_path / "job.json").read_text())["shot"]["frames"] == [6]

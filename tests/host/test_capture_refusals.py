@@ -1,6 +1,7 @@
 """What cannot be captured exactly is refused with one sentence, before anything is rendered or written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -9,6 +10,8 @@ import pytest
 from diffsynth_blender.host import compat
 from diffsynth_blender.host.capture.capture import Capture
 from diffsynth_blender.host.capture.checks import CaptureError
+from diffsynth_blender.host.capture.reuse import change_settings, enter_redo
+from diffsynth_blender.protocol import JobBusyError, Journal, Settings, load_job
 from tests.host import shots
 
 Scene = bpy.types.Scene
@@ -91,10 +94,33 @@ def test_an_empty_range_is_refused(tmp_path: Path, start: int, end: int, step: i
         Capture(shots.make_shot(), tmp_path, settings=shots.SETTINGS, frame_start=start, frame_end=end, frame_step=step)
 
 
-def test_frames_before_zero_are_refused(tmp_path: Path) -> None:
-    """A job folder names files by frame; Blender itself renders no negative frames by default."""
-    with pytest.raises(CaptureError, match="leaves 0 to"):
-        Capture(shots.make_shot(), tmp_path, settings=shots.SETTINGS, frame_start=-3)
+def test_frames_that_blender_has_not_are_refused(tmp_path: Path) -> None:
+    """It counts to a million, on either side of 0."""
+    with pytest.raises(CaptureError, match="leaves -1048574 to 1048574: move the shot"):
+        Capture(shots.make_shot(), tmp_path, settings=shots.SETTINGS, frame_start=-1_048_575)
+
+
+def test_a_folder_where_somebody_is_at_work_is_refused(tmp_path: Path) -> None:
+    """A worker, or another Blender: nothing of theirs is touched, and afterwards the folder can be had."""
+    scene = shots.make_shot(width=32, height=32)
+    first = Capture(scene, tmp_path, settings=shots.SETTINGS)
+    before = sorted(tmp_path.rglob("*"))
+    for overwrite in (False, True):
+        with pytest.raises(JobBusyError, match="a worker or another Blender is at this job; wait for it or stop it"):
+            Capture(scene, tmp_path, settings=shots.SETTINGS, overwrite=overwrite)
+    with pytest.raises(JobBusyError, match="another worker runs this job"):
+        Journal(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    for _ in first.run_blocking():
+        pass
+    with Journal(tmp_path):
+        with pytest.raises(JobBusyError):
+            change_settings(tmp_path, Settings(prompt="gold"))
+        with pytest.raises(JobBusyError):
+            enter_redo(tmp_path, 5, 5, Settings(prompt="gold"))
+        assert load_job(tmp_path) == replace(load_job(tmp_path), settings=shots.SETTINGS, redos=())
+    change_settings(tmp_path, Settings(prompt="gold"))
+    assert load_job(tmp_path).settings.prompt == "gold"
 
 
 def test_another_display_is_refused(tmp_path: Path) -> None:

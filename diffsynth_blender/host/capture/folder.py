@@ -10,6 +10,7 @@ from pathlib import Path
 from ...protocol import JOB_FILE, JOURNAL_FILE, REPORT_FILE, Job, output_path, save_job
 from ...protocol.job import CACHE_FOLDER
 from .checks import CaptureError
+from .hold import FolderHold
 
 SOURCE_PATTERN = "source/{frame:04d}.png"
 PASSES_PATTERN = "passes/{frame:04d}.exr"
@@ -20,22 +21,30 @@ _FILES = (JOB_FILE, JOURNAL_FILE, REPORT_FILE)
 
 
 class CaptureFolder:
-    """A job folder that receives a shot."""
+    """A job folder that receives a shot. Nobody else is at it from `prepare` to `release`."""
 
     def __init__(self, job_dir: Path) -> None:
         self.path = Path(job_dir).absolute()
+        self._hold: FolderHold | None = None
 
-    def prepare(self, *, overwrite: bool) -> None:
-        """Make the folder ready for a new shot.
+    def prepare(self, *, overwrite: bool, wait_seconds: float = 0.0) -> None:
+        """Make the folder ready for a new shot, and hold it.
 
         Frames of two captures are never mixed: a folder that holds any is refused, or emptied of everything that
         belongs to its job (and of nothing else) with `overwrite`. Only its results stay, for strips that show them,
         until the new ones take their places.
 
+        Args:
+            overwrite: Whether a shot that it holds may go.
+            wait_seconds: How long to wait for whoever is at it.
+
         Raises:
             CaptureError: It holds a shot and `overwrite` is not set, or it cannot be written.
+            JobBusyError: A worker or another Blender is at it.
         """
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._hold = FolderHold(self.path, wait_seconds=wait_seconds)
             left = [name for name in (*_FILES, *_FOLDERS) if self._is_filled(name)]
             if left and not overwrite:
                 raise CaptureError(
@@ -43,11 +52,24 @@ class CaptureFolder:
                 )
             for name in left:  # job.json first: half a folder is no job
                 path = self.path / name
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif name != JOURNAL_FILE:  # which is what the folder is held by
+                    path.unlink()
+            self._hold.forget_runs()
             for pattern in (SOURCE_PATTERN, PASSES_PATTERN, OBJECTS_PATTERN):
                 (self.path / pattern).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
+            self.release()
             raise CaptureError(f"{self.path} cannot be written: {error.strerror}; choose another folder.") from error
+        except CaptureError:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let others at the folder."""
+        if self._hold is not None:
+            self._hold.release()
 
     def final_path(self, pattern: str, frame: int) -> Path:
         """Where a frame's file belongs."""
@@ -82,4 +104,4 @@ class CaptureFolder:
 
     def _is_filled(self, name: str) -> bool:
         path = self.path / name
-        return any(path.iterdir()) if path.is_dir() else path.exists()
+        return any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0

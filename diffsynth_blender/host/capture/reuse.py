@@ -15,13 +15,14 @@ from pathlib import Path
 
 import bpy
 
-from ...protocol import BadJobError, Job, Settings, load_job, save_job
+from ...protocol import BadJobError, Job, Settings, add_redo, load_job, save_job
 from ...protocol.files import file_sha256, write_bytes_atomic
 from ...protocol.job import CACHE_FOLDER
 from ..result.strip_frames import files_in, find_strip
 from ..source.sequence import find_sequence
 from ..source.source import PassesSource, RenderSource, Source, StripSource, chosen_source, describe
 from .cameras import final_size, record_camera
+from .hold import FolderHold
 from .scene_state import same_frame_after
 
 ORIGIN_FILE = "capture.json"  # in the job's cache: what the frames were rendered from
@@ -106,8 +107,29 @@ def record_source(job_dir: Path, source: Source) -> None:
 
 
 def change_settings(job_dir: Path, settings: Settings) -> None:
-    """Have a captured shot stylised in another way; the worker redoes what depends on it."""
-    save_job(replace(load_job(job_dir), settings=settings), job_dir)
+    """Have a captured shot stylised in another way; the worker redoes what depends on it.
+
+    Raises JobBusyError where a worker is at it: its frames would not be of these settings.
+    """
+    with _held(job_dir):
+        save_job(replace(load_job(job_dir), settings=settings), job_dir)
+
+
+def enter_redo(job_dir: Path, first: int, last: int, settings: Settings) -> None:
+    """Have a range of frames of a job restyled with other settings; the next run does it.
+
+    Raises BadJobError; JobBusyError where a worker is at it.
+    """
+    with _held(job_dir):
+        add_redo(job_dir, first, last, settings)
+
+
+def _held(job_dir: Path) -> FolderHold:
+    load_job(job_dir)  # which says best what is wrong with a folder that is none
+    try:
+        return FolderHold(job_dir)
+    except OSError as error:
+        raise BadJobError(f"{job_dir}: cannot be written: {error.strerror}; make the job folder writable") from None
 
 
 def recorded_source(job_dir: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ import bpy
 from ...protocol import Settings
 from .checks import CaptureError
 from .folder import CaptureFolder
+from .hold import RENDER_SECONDS
 from .scene_state import Borrowed, find_block
 
 
@@ -36,7 +37,8 @@ class CaptureStatus:
 class CaptureRun:
     """A capture of some frames into a job folder; what it does is `_renders`.
 
-    Raises CaptureError, from the constructor, where the folder is refused; nothing has been rendered or changed then.
+    Raises CaptureError or JobBusyError, from the constructor, where the folder is refused; nothing has been rendered or
+    changed then.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class CaptureRun:
             overwrite: Replace a job that the folder already holds.
         """
         self.folder = CaptureFolder(job_dir)
-        self.folder.prepare(overwrite=overwrite)
+        self.folder.prepare(overwrite=overwrite, wait_seconds=RENDER_SECONDS)
         self._frames = frames
         self._render_count = render_count
         self._scene_uid = scene.session_uid
@@ -107,6 +109,7 @@ class CaptureRun:
                 self._render_seconds += perf_counter() - started
         except StopIteration:
             self._state = "done"
+            self.folder.release()
             return False
         except BaseException:
             self._end("failed")
@@ -118,6 +121,7 @@ class CaptureRun:
         self._state = state
         self._steps.close()  # leaves every `with` of the generator: this is what restores the scene
         self.folder.drop_unfinished()
+        self.folder.release()
 
     def _render(self, scene: bpy.types.Scene) -> None:
         try:

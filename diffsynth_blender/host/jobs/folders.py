@@ -33,7 +33,8 @@ def preview_folder(job_dir: Path) -> Path:
 def share_frames(job: Job, source_dir: Path, target_dir: Path, frames: range, settings: Settings) -> None:
     """Make a job of some frames of a captured shot, in another folder, without rendering or copying anything.
 
-    Files are linked where the file system can, else copied. Raises CaptureError where the folder cannot be written.
+    Files are linked where the file system can, else copied. Raises CaptureError where the folder cannot be written,
+    JobBusyError where somebody is at it.
 
     Args:
         job: The captured shot.
@@ -44,22 +45,25 @@ def share_frames(job: Job, source_dir: Path, target_dir: Path, frames: range, se
     """
     folder = CaptureFolder(target_dir)
     folder.prepare(overwrite=True)
-    shot = job.shot
-    passes = [frame for frame in shot.pass_frames if frames[0] <= frame <= frames[-1]]
-    files = [shot.source_path(source_dir, frame) for frame in frames]
-    files += [shot.passes_path(source_dir, frame) for frame in passes]
-    if shot.objects is not None:
-        files += [shot.objects_path(source_dir, frame) for frame in passes]
-    if (source_dir / SOURCE_FILE).is_file():  # where the frames came from goes with them
-        files.append(source_dir / SOURCE_FILE)
-    for file in files:
-        target = target_dir / file.relative_to(source_dir)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _share(file, target)
-    (target_dir / CACHE_FOLDER).mkdir(exist_ok=True)
-    cameras = tuple(camera for camera in shot.cameras if camera.frame in passes)
-    part = replace(shot, frames=tuple(frames), pass_frames=tuple(passes), cameras=cameras, render_seconds=0.0)
-    folder.finish_job(Job(part, settings))
+    try:
+        shot = job.shot
+        passes = [frame for frame in shot.pass_frames if frames[0] <= frame <= frames[-1]]
+        files = [shot.source_path(source_dir, frame) for frame in frames]
+        files += [shot.passes_path(source_dir, frame) for frame in passes]
+        if shot.objects is not None:
+            files += [shot.objects_path(source_dir, frame) for frame in passes]
+        if (source_dir / SOURCE_FILE).is_file():  # where the frames came from goes with them
+            files.append(source_dir / SOURCE_FILE)
+        for file in files:
+            target = target_dir / file.relative_to(source_dir)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _share(file, target)
+        (target_dir / CACHE_FOLDER).mkdir(exist_ok=True)
+        cameras = tuple(camera for camera in shot.cameras if camera.frame in passes)
+        part = replace(shot, frames=tuple(frames), pass_frames=tuple(passes), cameras=cameras, render_seconds=0.0)
+        folder.finish_job(Job(part, settings))
+    finally:
+        folder.release()
 
 
 def _share(file: Path, target: Path) -> None:

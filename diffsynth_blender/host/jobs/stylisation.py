@@ -7,8 +7,8 @@ from pathlib import Path
 
 import bpy
 
-from ...protocol import JOB_FILE, Settings, add_redo, load_job
-from ..capture.reuse import change_settings, find_captured
+from ...protocol import JOB_FILE, Settings, load_job
+from ..capture.reuse import change_settings, enter_redo, find_captured
 from ..preferences import worker_python
 from ..shot import properties
 from ..source.source import Source, read_source
@@ -63,7 +63,7 @@ class Redo(Continuation):
     def __init__(self, scene: bpy.types.Scene, record: JobRecord) -> None:
         settings = settings_of(record)
         check_ready(settings)
-        add_redo(record.job_dir, record.first, record.last, settings)
+        enter_redo(record.job_dir, record.first, record.last, settings)
         super().__init__(scene, record)
 
 
