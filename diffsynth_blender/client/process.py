@@ -24,6 +24,7 @@ from .environment import worker_environment
 SERVE = ("-m", "diffsynth_blender.worker", "serve")
 STDERR_LINES = 40  # kept for the error message; a Python traceback of a deep library fits
 STDERR_BYTES = 2_000  # of one line that are kept together
+KILL_SECONDS = 2.0  # a killed process ends in milliseconds, where the system can end it
 PIPE_SECONDS = 1.0  # a process that has ended may leave its pipes open in a child of its own; wait no longer for those
 
 Received: TypeAlias = Message | ProtocolError
@@ -101,10 +102,12 @@ class WorkerProcess:
         """Whether the worker runs, or something it wrote may still be on its way to `received`."""
         if self._process is None:
             return False
-        if self._process.poll() is None:
+        if self._process.poll() is None and self._threads[0].is_alive():
             return True
         if self._ended_at is None:
-            self._ended_at = time.monotonic()
+            self._ended_at = time.monotonic()  # its end, or that of all it will ever say
+        if self._process.poll() is None:
+            return time.monotonic() - self._ended_at < PIPE_SECONDS
         pipes_are_open = any(thread.is_alive() for thread in self._threads)
         return pipes_are_open and time.monotonic() - self._ended_at < PIPE_SECONDS
 
@@ -112,7 +115,7 @@ class WorkerProcess:
         """How the worker ended, for people: "exit code 1", "killed by SIGKILL"."""
         code = self._process.poll() if self._process else None
         if code is None:
-            return "still running"
+            return "still running" if self._ended_at is None else "it closed its end of the pipe"
         if code >= 0:
             return f"exit code {code}"
         try:
@@ -133,7 +136,7 @@ class WorkerProcess:
             process.wait(grace)
         except subprocess.TimeoutExpired:
             _kill(process)
-            process.wait()
+            _reap(process)
         if self._ended_at is None:
             self._ended_at = time.monotonic()
         deadline = self._ended_at + PIPE_SECONDS
@@ -182,6 +185,14 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a killed process. One that a disk keeps (its server is gone) ends when the disk lets it."""
+    try:
+        process.wait(KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        threading.Thread(target=process.wait, name="DiffSynth worker's end", daemon=True).start()
 
 
 def _close(stream: IO[bytes] | None) -> None:
