@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from torch import nn
 
 from ..diffusion.latents import Codec, LatentCodec, TinyCodec
-from ..models.checkpoint import Checkpoint, CheckpointRequest, load_checkpoint
+from ..models.checkpoint import Checkpoint
 from .eval_classifier import look_of, train_classifier
 from .eval_flicker import measure_flicker
 from .eval_measures import colour_distance, edge_agreement, edges_found, geometry_edges, psnr, ssim
 from .train_data import LOOKS, Scene
-from .train_preview import PROMPTS, restyle
+from .train_preview import PROMPTS, load_model, restyle
 from .train_store import SceneStore
 
 CPU = torch.device("cpu")
@@ -56,13 +57,13 @@ class LookFigures:
 
 
 def evaluate_look(
-    look: str, scenes: Sequence[Scene], restyled: np.ndarray, codec: Codec, classifier: nn.Module
+    look: str, scenes: Sequence[Scene], restyled: Sequence[np.ndarray], vae: AutoencoderKL, classifier: nn.Module
 ) -> LookFigures:
-    """Compare the restyled pictures, uint8 (T, H, W, 3), with the true renders of the scenes."""
-    truths = _as_float(np.stack([scene.looks[look] for scene in scenes]))
-    sources = _as_float(np.stack([scene.looks["realistic"] for scene in scenes]))
-    pictures = _as_float(restyled)
-    coded = codec.decode(codec.encode(torch.from_numpy(truths))).clamp(0, 1).numpy()
+    """Compare the restyled pictures, uint8 (H, W, 3) each, with the true renders of the scenes."""
+    truths = [_as_float(scene.looks[look]) for scene in scenes]
+    sources = [_as_float(scene.looks["realistic"]) for scene in scenes]
+    pictures = [_as_float(picture) for picture in restyled]
+    coded = [through(LatentCodec(vae, height=len(one), width=one.shape[1], device=CPU), one) for one in truths]
     geometry = [
         geometry_edges(scene.depth.astype(np.float32), scene.normal.astype(np.float32) / 255) for scene in scenes
     ]
@@ -85,6 +86,11 @@ def _as_float(pictures: np.ndarray) -> np.ndarray:
     return pictures.astype(np.float32) / 255
 
 
+def through(codec: Codec, picture: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) in [0, 1] encoded and decoded."""
+    return codec.decode(codec.encode(torch.from_numpy(picture)[None])).clamp(0, 1).numpy()[0]
+
+
 def _mean(measure: Callable[..., float], *series: Sequence[np.ndarray] | np.ndarray) -> float:
     return float(np.mean([measure(*values) for values in zip(*series, strict=True)]))
 
@@ -93,11 +99,10 @@ def decoders_agree(checkpoint: Checkpoint, scenes: Sequence[Scene]) -> float | N
     """PSNR [dB] of the tiny autoencoder's pictures against the model's own; None where it has none."""
     if checkpoint.tiny_vae is None:
         return None
-    height, width = scenes[0].depth.shape
-    own = LatentCodec(checkpoint.vae, height=height, width=width, device=CPU)
-    tiny = TinyCodec(checkpoint.tiny_vae, height=height, width=width, device=CPU)
     values = []
     for scene in scenes:
+        size = {"height": scene.depth.shape[0], "width": scene.depth.shape[1], "device": CPU}
+        own, tiny = LatentCodec(checkpoint.vae, **size), TinyCodec(checkpoint.tiny_vae, **size)
         latents = own.encode(torch.from_numpy(_as_float(np.stack([scene.looks[look] for look in LOOKS]))))
         pairs = (codec.decode(latents).clamp(0, 1).numpy() for codec in (own, tiny))
         values.append(_mean(psnr, *pairs))
@@ -131,20 +136,18 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=0.6)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=1.5)
+    parser.add_argument("--looks", nargs="+", default=list(LOOKS), choices=LOOKS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     store = SceneStore(arguments.data)
     scenes = store.held_out[: arguments.scenes]
-    request = CheckpointRequest(str(arguments.model.resolve()), (("depth", ""), ("normal", "")), tiny_vae=True)
-    checkpoint = load_checkpoint(request, device=CPU, dtype=torch.float32)
-    height, width = scenes[0].depth.shape
-    codec = LatentCodec(checkpoint.vae, height=height, width=width, device=CPU)
+    checkpoint = load_model(arguments.model, tiny_vae=True)
     classifier = train_classifier(store.training)
     how = {"strength": arguments.strength, "steps": arguments.steps, "guidance_scale": arguments.guidance}
     rows = {}
-    for look in LOOKS:
-        restyled = restyle(checkpoint, scenes, PROMPTS[look], **how)
-        rows[look] = evaluate_look(look, scenes, restyled, codec, classifier)
+    for look in arguments.looks:
+        restyled = [restyle(checkpoint, scene, PROMPTS[look], **how) for scene in scenes]
+        rows[look] = evaluate_look(look, scenes, restyled, checkpoint.vae, classifier)
         print(look, asdict(rows[look]), flush=True)
     figures: dict[str, object] = {
         "settings": how,

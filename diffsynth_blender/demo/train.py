@@ -18,6 +18,7 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
+from .train_begin import begin_decoder_with, begin_with
 from .train_captions import make_tokenizer
 from .train_checkpoint import load_checkpoint
 from .train_decoder import to_tensor, train_decoder
@@ -31,7 +32,7 @@ from .train_tiny import SAMPLES, agreement, export_tiny, train_tiny
 
 STAGES = {"decoder": 0.25, "diffusion": 0.65, "export": 0.0, "tiny": 0.1}
 """Share of the time each stage gets when all are run."""
-TOKENIZER = "tokenizer"
+TOKENIZER, SPREAD = "tokenizer", "spread.npy"
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -39,12 +40,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("build/dataset"), help="scenes rendered by demo.dataset")
     parser.add_argument("--blender", default="", help="a Python with bpy, to render the scenes that are missing")
-    parser.add_argument("--scenes", type=int, default=520, help="how many scenes to render")
+    parser.add_argument("--scenes", type=int, default=600, help="how many scenes to render")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "model", help="model folder")
     parser.add_argument("--training", type=Path, default=Path("build/training"), help="checkpoints and logs")
     parser.add_argument("--minutes", type=float, default=150.0, help="wall clock of the stages that are run")
     parser.add_argument("--stage", default="all", choices=["all", *STAGES, "few"])
     parser.add_argument("--samples", type=int, default=SAMPLES, help="crops that the tiny autoencoder learns from")
+    parser.add_argument("--threads", type=int, default=0, help="replicas side by side on a processor; 0: two")
+    parser.add_argument("--begin", type=Path, help="folder of another training to begin with, see train_begin")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args(words)
     if arguments.blender:
@@ -64,7 +67,9 @@ def main(words: Sequence[str] | None = None) -> None:
         elif stage == "export":
             export_trained(store, arguments.training, arguments.output)
         else:
-            run_stage(stage, store, arguments.training, minutes=minutes, device=device)
+            if arguments.begin:
+                begin(stage, arguments.begin, store, arguments.training)
+            run_stage(stage, store, arguments.training, minutes=minutes, device=device, threads=arguments.threads)
 
 
 def render_scenes(python: str, data: Path, count: int) -> None:
@@ -73,7 +78,20 @@ def render_scenes(python: str, data: Path, count: int) -> None:
     subprocess.run([python, "-m", module, "--output", str(data), "--scenes", str(count)], check=True)
 
 
-def run_stage(stage: str, store: SceneStore, training: Path, *, minutes: float, device: torch.device) -> None:
+def begin(stage: str, other: Path, store: SceneStore, training: Path) -> None:
+    """Begin a stage that has no checkpoint yet with the weights of another training, in the folder `other`."""
+    if stage == "decoder":
+        spread = latent_spread(store, training)
+        decoder = trained_vae(store, training).decoder
+        begin_decoder_with(other / "decoder.pt", np.load(other / SPREAD), spread, decoder, training)
+    elif stage == "diffusion":
+        words = CLIPTokenizer.from_pretrained(other / TOKENIZER, local_files_only=True)
+        begin_with(other / "diffusion.pt", words, trained_tokenizer(store, training), training)
+
+
+def run_stage(
+    stage: str, store: SceneStore, training: Path, *, minutes: float, device: torch.device, threads: int
+) -> None:
     """Train the decoder, the diffusion model or its few-step version for `minutes`, or go on with it."""
     spread = latent_spread(store, training)
     if stage == "decoder":
@@ -84,7 +102,8 @@ def run_stage(stage: str, store: SceneStore, training: Path, *, minutes: float, 
         teacher = trained_model(tokenizer, training, "diffusion")
         train_few_steps(teacher, spread, tokenizer, store, training, minutes=minutes, device=device)
     else:
-        train_diffusion(DemoModel(tokenizer), spread, tokenizer, store, training, minutes=minutes, device=device)
+        how = {"minutes": minutes, "device": device, "threads": threads}
+        train_diffusion(DemoModel(tokenizer), spread, tokenizer, store, training, **how)
 
 
 def add_tiny(
@@ -99,10 +118,11 @@ def add_tiny(
 
 def latent_spread(store: SceneStore, training: Path) -> np.ndarray:
     """Standard deviation of the encoder's coefficients, measured once: all stages rely on exactly these latents."""
-    path = training / "spread.npy"
+    path = training / SPREAD
     if not path.is_file():
         chosen = store.training[:: max(len(store.training) // 64, 1)]
-        pictures = np.concatenate([np.stack(list(scene.looks.values())) for scene in chosen])
+        side = min(scene.depth.shape[0] for scene in chosen)
+        pictures = np.stack([look[:side, :side] for scene in chosen for look in scene.looks.values()])
         training.mkdir(parents=True, exist_ok=True)
         np.save(path, measure_spread(to_tensor(pictures)))
     return np.load(path)

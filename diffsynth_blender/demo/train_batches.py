@@ -15,8 +15,18 @@ from .train_decoder import to_tensor
 from .train_encoder import block_latents
 from .train_store import SceneStore
 
-CONTROL_SHARES = ((True, True, 0.64), (True, False, 0.16), (False, True, 0.16), (False, False, 0.04))
-"""Depth used, normal used, share of batches: each ControlNet must also work alone."""
+CONTROLS = ("depth", "normal", "tile")
+"""Kinds of controls, one ControlNet each; the tile is the picture that is restyled."""
+CONTROL_SHARES = (
+    (("depth", "normal", "tile"), 0.5),
+    (("depth", "normal"), 0.2),
+    (("tile",), 0.08),
+    (("depth", "tile"), 0.06),
+    (("depth",), 0.06),
+    (("normal",), 0.06),
+    ((), 0.04),
+)
+"""Controls used, share of batches: each ControlNet must also work alone."""
 
 
 class LatentCache:
@@ -46,17 +56,13 @@ class Batch:
     """Of the realistic look of the same scenes, (B, C, h, w)."""
     tokens: torch.Tensor
     """Token ids of the captions, (B, L)."""
-    depth: torch.Tensor
-    """Depth control, (B, 3, H, W), [0, 1]."""
-    normal: torch.Tensor
-    """Normal control, (B, 3, H, W), [0, 1]."""
-    use_depth: bool
-    use_normal: bool
+    controls: dict[str, torch.Tensor]
+    """Pictures of the controls that are used, (B, 3, H, W), [0, 1]."""
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        tensors = (self.latents, self.sources, self.tokens, self.depth, self.normal)
-        return Batch(*(tensor.to(device) for tensor in tensors), self.use_depth, self.use_normal)
+        controls = {kind: picture.to(device) for kind, picture in self.controls.items()}
+        return Batch(self.latents.to(device), self.sources.to(device), self.tokens.to(device), controls)
 
     def with_tokens(self, tokens: torch.Tensor) -> Batch:
         """The same samples under other captions, token ids (B, L)."""
@@ -74,7 +80,9 @@ class BatchMaker:
 
     def draw(self, size: int, crop: int) -> Batch:
         """Draw `size` crops of `crop` latents a side."""
-        latents, sources, captions, depths, normals = [], [], [], [], []
+        used = CONTROL_SHARES[self._rng.choice(len(CONTROL_SHARES), p=[share for _, share in CONTROL_SHARES])][0]
+        latents, sources, captions = [], [], []
+        controls: dict[str, list[np.ndarray]] = {kind: [] for kind in used}
         for _ in range(size):
             scene = self._store.training[self._rng.integers(len(self._store.training))]
             look = int(self._rng.integers(len(LOOKS)))
@@ -83,25 +91,23 @@ class BatchMaker:
             window = (..., slice(row, row + crop), slice(column, column + crop))
             latents.append(of_looks[look][window].float())
             sources.append(of_looks[LOOKS.index("realistic")][window].float())
-            captions.append(caption(LOOKS[look], scene.words, self._words))
-            depth, normal = self._controls(scene, 8 * row, 8 * column, 8 * crop)
-            depths.append(depth)
-            normals.append(normal)
+            captions.append(caption(LOOKS[look], scene.words, scene.light, self._words))
+            for kind in used:
+                controls[kind].append(self._control(kind, scene, 8 * row, 8 * column, 8 * crop))
         tokens = self._tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        choice = self._rng.choice(len(CONTROL_SHARES), p=[share for *_, share in CONTROL_SHARES])
-        use_depth, use_normal, _ = CONTROL_SHARES[choice]
-        depth, normal = (torch.from_numpy(np.stack(group)) for group in (depths, normals))
-        return Batch(torch.stack(latents), torch.stack(sources), tokens, depth, normal, use_depth, use_normal)
+        pictures = {kind: torch.from_numpy(np.stack(some)) for kind, some in controls.items()}
+        return Batch(torch.stack(latents), torch.stack(sources), tokens, pictures)
 
-    def _controls(self, scene: Scene, row: int, column: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Depth and normal control of a crop, float32 in [0, 1], shape (3, size, size) each.
+    def _control(self, kind: str, scene: Scene, row: int, column: int, size: int) -> np.ndarray:
+        """A control of a crop, float32 in [0, 1], shape (3, size, size).
 
         The range of the depth varies at random: at run time it is that of a whole clip, not of the one frame.
         """
         crop = slice(row, row + size), slice(column, column + size)
+        if kind != "depth":
+            picture = scene.normal if kind == "normal" else scene.looks["realistic"]
+            return picture[crop].transpose(2, 0, 1).astype(np.float32) / 255.0
         depth = scene.depth[crop].astype(np.float32)
-        foreground = depth > 0.0
         low, high = self._rng.uniform(-0.15, 0.1), self._rng.uniform(0.85, 1.3)
-        depth = np.where(foreground, np.clip((depth - low) / (high - low), 0.0, 1.0), 0.0)
-        normal = scene.normal[crop].transpose(2, 0, 1).astype(np.float32) / 255.0
-        return np.repeat(depth[None], 3, axis=0), normal
+        depth = np.where(depth > 0.0, np.clip((depth - low) / (high - low), 0.0, 1.0), 0.0)
+        return np.repeat(depth[None], 3, axis=0).astype(np.float32)

@@ -1,8 +1,9 @@
-"""Training scenes: what `dataset.py` rendered, one file a scene.
+"""Training scenes: what `dataset/` rendered, one file a scene.
 
 This file knows numpy and the layout of a scene file; it knows neither Blender nor torch.
-A scene file `NNNNN.npz` holds, at 256x256: one uint8 sRGB picture per look, `depth` (float16, 1/z, 0 = background),
-`normal` (uint8 rgb, camera space, background 128) and `caption_words` (what the scene contains, in words).
+A scene file `NNNNN.npz` holds, at 256x256 or 320x320: one uint8 sRGB picture per look, `depth` (float16, 1/z,
+0 = background), `normal` (uint8 rgb, camera space, background 128), `caption_words` (what the scene contains, in words)
+and `light` (day, dusk, studio or night).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-LOOKS = ("realistic", "clay", "gold", "toon", "watercolour")
+LOOKS = ("realistic", "clay", "gold", "ice", "toon", "watercolour", "oil", "pencil", "neon", "miniature")
+"""In the order of packs and latents; the first is what is restyled."""
 
 _SCENE_NAME = re.compile(r"^(\d{5})\.npz$")
 
@@ -31,7 +33,9 @@ class Scene:
     normal: np.ndarray
     """Camera-space normal as colour, uint8, shape (H, W, 3); background 128."""
     words: str
-    """Caption words, e.g. "spheres, cubes on sand, blue sky"."""
+    """Caption words, e.g. "2 spheres, checkered cube, sand, blue sky"."""
+    light: str
+    """day, dusk, studio or night."""
 
 
 def normalise_depth(inverse_depth: np.ndarray) -> np.ndarray:
@@ -54,7 +58,7 @@ def load_scene(path: Path) -> Scene:
     if match is None:
         raise ValueError(f"{path}: a scene file is named NNNNN.npz")
     with np.load(path) as arrays:
-        missing = {*LOOKS, "depth", "normal", "caption_words"} - set(arrays.files)
+        missing = {*LOOKS, "depth", "normal", "caption_words", "light"} - set(arrays.files)
         if missing:
             raise ValueError(f"{path}: lacks {', '.join(sorted(missing))}; render it again with demo.dataset")
         return Scene(
@@ -63,4 +67,5 @@ def load_scene(path: Path) -> Scene:
             depth=normalise_depth(arrays["depth"]).astype(np.float16),
             normal=arrays["normal"],
             words=str(arrays["caption_words"]),
+            light=str(arrays["light"]),
         )

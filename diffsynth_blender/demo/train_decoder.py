@@ -112,5 +112,9 @@ def train_decoder(
         loss.backward()
         return float(loss.detach())
 
-    training.run(gradients)
+    def on_log() -> dict[str, object]:
+        store.refresh()
+        return {"scenes": len(store.training)}
+
+    training.run(gradients, on_log)
     vae.to(CPU)

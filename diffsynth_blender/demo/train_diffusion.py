@@ -1,4 +1,4 @@
-"""Second stage of training: U-Net, text encoder and both ControlNets together, on cached latents of every look."""
+"""Second stage of training: U-Net, text encoder and all ControlNets together, on cached latents of every look."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import CLIPTokenizer
 
 from .train_ahead import Ahead
-from .train_batches import Batch, BatchMaker, LatentCache
+from .train_batches import CONTROLS, Batch, BatchMaker, LatentCache
 from .train_loop import Plan, Training
 from .train_model import make_controlnet, make_scheduler, make_text_encoder, make_unet
 from .train_parallel import ReplicaPool
@@ -26,8 +26,8 @@ WHOLE_FROM = 0.7
 """Share of the time after which whole pictures are used, a fourth as many."""
 RESTYLE_SHARE = 0.75
 """Share of samples on the way of a restyling, see `prediction_loss`; the others denoise noise alone."""
-EARLIEST_START = 400
-"""A restyling starts from a timestep between this one and the last: strengths of 0.4 to 1."""
+EARLIEST_START = 300
+"""A restyling starts from a timestep between this one and the last: strengths of 0.3 to 1."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ class DemoModel(nn.Module):
         super().__init__()
         self.text_encoder = make_text_encoder(tokenizer)
         self.unet = make_unet()
-        self.controlnet_depth = make_controlnet(self.unet)
-        self.controlnet_normal = make_controlnet(self.unet)
+        self.controlnets = nn.ModuleDict({kind: make_controlnet(self.unet) for kind in CONTROLS})
 
 
 def prediction_loss(model: DemoModel, batch: Batch, alphas: torch.Tensor) -> torch.Tensor:
@@ -95,14 +94,10 @@ def predict(model: DemoModel, batch: Batch, noisy: torch.Tensor, timesteps: torc
     with torch.autocast(noisy.device.type, torch.bfloat16):
         text = model.text_encoder(batch.tokens)[0]
         down, middle = None, None
-        for net, picture, used in (
-            (model.controlnet_depth, batch.depth, batch.use_depth),
-            (model.controlnet_normal, batch.normal, batch.use_normal),
-        ):
-            if used:
-                down_i, middle_i = net(noisy, timesteps, text, picture, return_dict=False)
-                down = down_i if down is None else [a + b for a, b in zip(down, down_i, strict=True)]
-                middle = middle_i if middle is None else middle + middle_i
+        for kind, picture in batch.controls.items():
+            down_i, middle_i = model.controlnets[kind](noisy, timesteps, text, picture, return_dict=False)
+            down = down_i if down is None else [a + b for a, b in zip(down, down_i, strict=True)]
+            middle = middle_i if middle is None else middle + middle_i
         return model.unet(
             noisy,
             timesteps,
@@ -122,14 +117,19 @@ def train_diffusion(
     *,
     minutes: float,
     device: torch.device = CPU,
+    threads: int = 0,
     peak_rate: float = 8e-4,
     seed: int = 0,
 ) -> None:
-    """Train for `minutes` of wall clock, resuming from `diffusion.pt` in `folder`; what ships is its running mean."""
+    """Train for `minutes` of wall clock, resuming from `diffusion.pt` in `folder`; what ships is its running mean.
+
+    `threads` replicas work side by side; 0 for what suits the device.
+    """
     model.to(device, memory_format=torch.channels_last).train()
     plan = Plan("diffusion", folder, minutes, peak_rate, 200, weight_decay=1e-3, mean_decay=EMA_DECAY, seed=seed)
     training = Training(model, plan)
     scale = SCALES[device.type]
+    threads = threads or scale.threads
     cache = LatentCache(spread)
 
     def batches(thread: int) -> Ahead[Batch]:
@@ -137,15 +137,15 @@ def train_diffusion(
         makers = [BatchMaker(store, cache, tokenizer, seed=number) for number in seeds]
         return Ahead([maker.draw for maker in makers], depth=scale.ahead)
 
-    sources = [batches(thread) for thread in range(scale.threads)]
+    sources = [batches(thread) for thread in range(threads)]
     alphas = make_scheduler().alphas_cumprod.to(device)
-    pool = ReplicaPool(model, thread_count=scale.threads)
+    pool = ReplicaPool(model, thread_count=threads)
     samples = 0
 
     def gradients(progress: float) -> float:
         nonlocal samples
         crop, size = (CROP, scale.batch) if progress < WHOLE_FROM else (2 * CROP, max(scale.batch // 4, 1))
-        samples += size * scale.threads
+        samples += size * threads
         return pool.accumulate(
             lambda replica, thread: prediction_loss(replica, sources[thread].next(size, crop).to(device), alphas)
         )

@@ -14,7 +14,6 @@ from .train_captions import save_tokenizer
 from .train_diffusion import DemoModel
 from .train_model import make_scheduler
 
-PARTS = ("text_encoder", "unet", "controlnet_depth", "controlnet_normal")
 KEPT = ("README.md", "looks.jpg")
 """Files of the folder that training does not write."""
 
@@ -24,8 +23,9 @@ def export(model: DemoModel, vae: AutoencoderKL, tokenizer: CLIPTokenizer, folde
     fresh = folder.with_name(f".{folder.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    for name in PARTS:
-        getattr(model, name).to(torch.float16).save_pretrained(fresh / name)
+    nets = {f"controlnet_{kind}": net for kind, net in model.controlnets.items()}
+    for name, part in {"text_encoder": model.text_encoder, "unet": model.unet, **nets}.items():
+        part.to(torch.float16).save_pretrained(fresh / name)
     vae.to(torch.float16).save_pretrained(fresh / "vae")
     make_scheduler().save_pretrained(fresh / "scheduler")
     save_tokenizer(tokenizer, fresh)

@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-LATENT_CHANNELS = 12
+LATENT_CHANNELS = 21
 """See train_encoder.COEFFICIENTS."""
 TEXT_CHANNELS = 96
 

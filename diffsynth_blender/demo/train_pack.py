@@ -1,8 +1,9 @@
 """Pack a dataset to take to another machine: `python -m diffsynth_blender.demo.train_pack --output build/packs`.
 
 A pack is an array `pack-NNN.npy` of bytes, shape (scenes, H, W, channels), that is mapped into memory and never read
-whole, and `pack-NNN.json` with the number and words of each scene. Channels: three of every look in the order of LOOKS,
-three of the normal, two of the depth (a float16). Everything that reads scenes reads packs (train_data.SceneStore).
+whole, and `pack-NNN.json` with number, words and light of each scene; all scenes of a pack have one size. Channels:
+three of every look in the order of LOOKS, three of the normal, two of the depth (a float16). Everything that reads
+scenes reads packs (train_data.SceneStore).
 This file knows numpy and the layout of packs; it knows neither Blender nor torch.
 """
 
@@ -26,15 +27,12 @@ CHANNELS = DEPTH + 2
 
 
 def write_packs(scenes: Sequence[Path], folder: Path) -> list[Path]:
-    """Write scene files into packs, each whole or not at all; returns the packs' paths. All scenes have one size."""
+    """Write scene files into packs, each whole or not at all; returns the packs' paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    height, width = load_scene(scenes[0]).depth.shape
-    per_pack = max(PACK_BYTES // (height * width * CHANNELS), 1)
-    written = []
-    for first in range(0, len(scenes), per_pack):
-        some = [load_scene(path) for path in scenes[first : first + per_pack]]
-        path = folder / f"pack-{first // per_pack:03d}.npy"
-        heads = [{"index": scene.index, "words": scene.words} for scene in some]
+    written: list[Path] = []
+    for some in _packs(scenes):
+        path = folder / f"pack-{len(written):03d}.npy"
+        heads = [{"index": scene.index, "words": scene.words, "light": scene.light} for scene in some]
         path.with_suffix(".json").write_text(json.dumps(heads) + "\n")
         unfinished = path.with_suffix(".tmp")
         with unfinished.open("wb") as file:
@@ -42,6 +40,18 @@ def write_packs(scenes: Sequence[Path], folder: Path) -> list[Path]:
         os.replace(unfinished, path)
         written.append(path)
     return written
+
+
+def _packs(scenes: Sequence[Path]) -> Iterator[list[Scene]]:
+    """Scenes of one size together, as many as a pack holds."""
+    waiting: dict[tuple[int, ...], list[Scene]] = {}
+    for path in scenes:
+        scene = load_scene(path)
+        some = waiting.setdefault(scene.depth.shape, [])
+        some.append(scene)
+        if len(some) >= PACK_BYTES // (scene.depth.size * CHANNELS):
+            yield waiting.pop(scene.depth.shape)
+    yield from waiting.values()
 
 
 def _bytes_of(scene: Scene) -> np.ndarray:
@@ -62,6 +72,7 @@ def read_pack(path: Path) -> Iterator[Scene]:
             depth=values[..., DEPTH:].view(np.float16)[..., 0],
             normal=values[..., NORMAL:DEPTH],
             words=head["words"],
+            light=head["light"],
         )
 
 

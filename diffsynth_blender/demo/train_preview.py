@@ -28,9 +28,21 @@ PROMPTS = {
     "realistic": "a realistic photo",
     "clay": "a clay render",
     "gold": "a polished gold sculpture",
+    "ice": "an ice sculpture",
     "toon": "a toon drawing, cel shading",
     "watercolour": "a watercolour painting",
+    "oil": "an oil painting",
+    "pencil": "a pencil drawing",
+    "neon": "neon night",
+    "miniature": "tilt-shift miniature",
 }
+
+
+def load_model(folder: Path, *, tiny_vae: bool = False) -> Checkpoint:
+    """A model folder with all of its ControlNets, in single precision on the processor."""
+    kinds = sorted(path.name.removeprefix("controlnet_") for path in folder.glob("controlnet_*"))
+    request = CheckpointRequest(str(folder.resolve()), tuple((kind, "") for kind in kinds), tiny_vae=tiny_vae)
+    return load_checkpoint(request, device=torch.device("cpu"), dtype=torch.float32)
 
 
 def to_pictures(frames: torch.Tensor) -> np.ndarray:
@@ -40,7 +52,7 @@ def to_pictures(frames: torch.Tensor) -> np.ndarray:
 
 def restyle(
     checkpoint: Checkpoint,
-    scenes: Sequence[Scene],
+    scene: Scene,
     prompt: str,
     *,
     strength: float,
@@ -48,21 +60,20 @@ def restyle(
     guidance_scale: float,
     seed: int = 0,
 ) -> np.ndarray:
-    """One picture per scene, uint8 (T, H, W, 3), as the product makes it: noised source, both ControlNets."""
-    source = torch.from_numpy(np.stack([scene.looks["realistic"] for scene in scenes])).float() / 255.0
+    """The scene restyled as the product does it, uint8 (H, W, 3): noised source, all ControlNets there are."""
+    source = torch.from_numpy(np.array(scene.looks["realistic"]))[None].float() / 255.0
     codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=torch.device("cpu"))
-    depth = torch.from_numpy(np.stack([scene.depth.astype(np.float32) for scene in scenes]))[:, None]
-    normal = torch.from_numpy(np.stack([scene.normal for scene in scenes])).permute(0, 3, 1, 2).float() / 255.0
-    nets = {control.kind: control.net for control in checkpoint.controlnets}
-    controls = [
-        ControlInput(nets["depth"], depth.expand(-1, 3, -1, -1), 1.0),
-        ControlInput(nets["normal"], normal, 1.0),
-    ]
+    pictures = {
+        "depth": torch.from_numpy(scene.depth.astype(np.float32)).expand(1, 3, -1, -1),
+        "normal": torch.from_numpy(np.array(scene.normal)).permute(2, 0, 1)[None].float() / 255.0,
+        "tile": source.permute(0, 3, 1, 2),
+    }
+    controls = [ControlInput(control.net, pictures[control.kind], 1.0) for control in checkpoint.controlnets]
     sampler = Sampler("ddim", checkpoint.scheduler_config, steps=steps, strength=strength)
     text = encode_prompts(checkpoint.family, checkpoint.tokenizers, checkpoint.text_encoders, ("", prompt))
     denoiser = UNetDenoiser(checkpoint.network, text, controls=controls, guidance_scale=guidance_scale)
-    start = sampler.start(codec.encode(source), fixed_noise(len(scenes), codec.latent_shape, seed=seed))
-    return to_pictures(codec.decode(denoise(denoiser, sampler, start)))
+    start = sampler.start(codec.encode(source), fixed_noise(1, codec.latent_shape, seed=seed))
+    return to_pictures(codec.decode(denoise(denoiser, sampler, start)))[0]
 
 
 def contact_sheet(
@@ -72,25 +83,30 @@ def contact_sheet(
     steps: int,
     guidance_scale: float,
     strengths: Sequence[float],
+    truth: bool = False,
 ) -> Image.Image:
-    """Rows: scenes. Columns: depth, normal, source, source through the VAE, then every look at every strength."""
-    source = np.stack([scene.looks["realistic"] for scene in scenes])
-    codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=torch.device("cpu"))
-    depth = np.stack([scene.depth.astype(np.float32) * 255 for scene in scenes]).round().astype(np.uint8)
-    columns = [
-        np.repeat(depth[..., None], 3, axis=3),
-        np.stack([scene.normal for scene in scenes]),
-        source,
-        to_pictures(codec.decode(codec.encode(torch.from_numpy(source).float() / 255.0))),
-    ]
-    for strength in strengths:
-        for look in LOOKS:
-            columns.append(
-                restyle(
-                    checkpoint, scenes, PROMPTS[look], strength=strength, steps=steps, guidance_scale=guidance_scale
-                )
-            )
-    return Image.fromarray(np.hstack([column.reshape(-1, *column.shape[2:]) for column in columns]))
+    """Rows: scenes. Columns: depth, normal, source, source through the VAE, then every look at every strength.
+
+    With `truth` a second row of each scene has the true renders of the looks.
+    """
+    rows = []
+    how = {"steps": steps, "guidance_scale": guidance_scale}
+    for scene in scenes:
+        source = np.array(scene.looks["realistic"])
+        codec = LatentCodec(checkpoint.vae, height=source.shape[0], width=source.shape[1], device=torch.device("cpu"))
+        depth = np.repeat((scene.depth.astype(np.float32) * 255).round().astype(np.uint8)[..., None], 3, axis=2)
+        coded = to_pictures(codec.decode(codec.encode(torch.from_numpy(source)[None].float() / 255.0)))[0]
+        first = [depth, np.array(scene.normal), source, coded]
+        styled = [restyle(checkpoint, scene, PROMPTS[look], strength=s, **how) for s in strengths for look in LOOKS]
+        rows.append([*first, *styled])
+        if truth:
+            rows.append([*first, *(np.array(scene.looks[look]) for _ in strengths for look in LOOKS)])
+    side = max(row[0].shape[0] for row in rows)
+    return Image.fromarray(np.vstack([np.hstack([_sized(picture, side) for picture in row]) for row in rows]))
+
+
+def _sized(picture: np.ndarray, side: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS))
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -103,10 +119,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--strengths", type=float, nargs="+", default=[1.0, 0.7])
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--truth", action="store_true", help="a row of true renders under each row")
     arguments = parser.parse_args(words)
     torch.set_num_threads(1)
-    request = CheckpointRequest(str(arguments.model.resolve()), (("depth", ""), ("normal", "")))
-    checkpoint = load_checkpoint(request, device=torch.device("cpu"), dtype=torch.float32)
+    checkpoint = load_model(arguments.model)
     scenes = [
         scene for scene in SceneStore(arguments.data, held_out_only=True).held_out if scene.index in arguments.scenes
     ]
@@ -116,6 +132,7 @@ def main(words: Sequence[str] | None = None) -> None:
         steps=arguments.steps,
         guidance_scale=arguments.guidance,
         strengths=tuple(arguments.strengths),
+        truth=arguments.truth,
     )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(arguments.output)

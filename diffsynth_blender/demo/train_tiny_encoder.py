@@ -1,6 +1,6 @@
 """The tiny autoencoder's encoder: the same linear map as the demo model's own, in plain convolutions.
 
-The demo model's encoder takes twelve linear functionals of each 8x8 block (train_encoder.py). A tiny autoencoder
+The demo model's encoder takes linear functionals of each 8x8 block (train_encoder.py). A tiny autoencoder
 without residual blocks is linear too, so nothing has to be learnt: the functionals are read off and laid out again.
 """
 

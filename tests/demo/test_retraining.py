@@ -10,6 +10,7 @@ from PIL import Image
 
 from diffsynth_blender.demo.train import main
 from diffsynth_blender.demo.train_ahead import Ahead
+from diffsynth_blender.demo.train_batches import CONTROLS
 from diffsynth_blender.demo.train_data import LOOKS, load_scene
 from diffsynth_blender.demo.train_few_steps import clean, ddim
 from diffsynth_blender.demo.train_model import make_scheduler
@@ -29,7 +30,9 @@ def draw_scenes(folder: Path, numbers: Iterable[int], *, size: int = SIZE) -> li
     for path in paths:
         looks = {look: draw_picture(rng, size=size) for look in LOOKS}
         depth = rng.random((size, size)).astype(np.float16)
-        np.savez(path, **looks, depth=depth, normal=draw_picture(rng, size=size), caption_words="cubes on sand")
+        np.savez(
+            path, **looks, depth=depth, normal=draw_picture(rng, size=size), caption_words="cubes, sand", light="day"
+        )
     return paths
 
 
@@ -59,7 +62,8 @@ def train(folder: Path, *arguments: str) -> None:
 def test_one_command_makes_a_model_that_paints(trained: Path) -> None:
     """Scenes become a whole model folder, its tiny autoencoder included, and the folder a contact sheet."""
     parts = {path.parent.name for path in (trained / "model").rglob("*.safetensors")}
-    assert parts == {"vae", "vae_tiny", "unet", "text_encoder", "controlnet_depth", "controlnet_normal"}
+    nets = {f"controlnet_{kind}" for kind in CONTROLS}
+    assert parts == {"vae", "vae_tiny", "unet", "text_encoder", *nets}
     sheet = trained / "sheet.png"
     paths = ("--data", trained / "packs", "--model", trained / "model", "--output", sheet)
     preview([*map(str, paths), "--scenes", "0", "--strengths", "0.5", "--steps", "2"])

@@ -24,7 +24,7 @@ def test_a_scene_is_rendered_in_every_look_with_its_geometry_and_words(tmp_path:
     path = tmp_path / "00003.npz"
     scene = load_scene(path)
     pictures = [scene.looks[look] for look in LOOKS]
-    assert {picture.shape for picture in pictures} == {(256, 256, 3)} and scene.words
+    assert {picture.shape for picture in pictures} == {(256, 256, 3)} and scene.words and scene.light
     for number, one in enumerate(pictures):
         assert one.std() > 5
         for other in pictures[:number]:

@@ -91,7 +91,7 @@ def test_package_holds_what_is_needed_and_nothing_else(package):
     preset = "host/shot/shipped/presets/diffsynth/Gold.py"
     for needed in ("host/addon.py", "protocol/job.py", "client/session.py", "worker/__main__.py", preset):
         assert f"diffsynth_blender/{needed}" in names
-    refused = ("__pycache__", "/.", "demo/train", "demo/dataset", ".pyc")
+    refused = ("__pycache__", "/.", "demo/train", "demo/dataset", "demo/paint", ".pyc")
     assert not [name for name in names if any(part in name for part in refused)]
     assert package.stat().st_size < 60e6  # the demo model is allowed 30 MB
 
