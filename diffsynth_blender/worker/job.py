@@ -5,6 +5,7 @@ folder goes on where it was stopped, to the same bits.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -88,13 +89,15 @@ def run_job(
 
 
 def _make(folder: Path) -> None:
-    """Make a folder of the job. Raises BadJobError where it may not be made, OSError where the disk is full or gone."""
+    """Make a folder of the job, if need be. Raises BadJobError where that, or writing to it, is not permitted."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         if not is_forbidden(error):
             raise
         raise BadJobError(f"{folder}: cannot be made: {error.strerror}; make the job folder writable") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadJobError(f"{folder}: may not be written to; give permission, then run the job again")
 
 
 def _load(job_dir: Path, change: Callable[[Job], Job] | None) -> Job:

@@ -1,7 +1,7 @@
 """Faults that the worker meets: a real process on a real job folder."""
 
 from tests.e2e.conftest import run_worker, start_worker, tiny_model
-from tests.faults.limits import small_disk
+from tests.faults.disks import small_disk
 from tests.faults.plugin import fault_seed, pytest_terminal_summary, tally, times
 from tests.faults.served import undisturbed
 

@@ -1,61 +1,17 @@
-"""Limits that a test puts on a real process and its disk, and takes off again. Needs Linux, and mostly root."""
+"""Limits that a test puts on a running process and takes off again. Needs Linux; control groups need root."""
 
 import errno
 import os
 import resource
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-AMPLE = 256 << 20  # bytes: more than any job here writes
 WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """Starts a process of root's for which permissions count as for anybody else."""
-
-
-class SmallDisk:
-    """A file system in memory whose size changes while it is used."""
-
-    def __init__(self, place: Path) -> None:
-        """Mount it. Raises OSError where this process may not."""
-        self.place = place
-        place.mkdir()
-        _run("mount", "-t", "tmpfs", "-o", f"size={AMPLE}", "none", place)
-
-    def used(self) -> int:
-        """Bytes that files take."""
-        status = os.statvfs(self.place)
-        return (status.f_blocks - status.f_bfree) * status.f_frsize
-
-    def leave(self, free: int) -> None:
-        """Leave so many bytes free, rounded up to pages; at least one page."""
-        _run("mount", "-o", f"remount,size={self.used() + max(1, free)}", self.place)
-
-    def widen(self) -> None:
-        """Make room again."""
-        _run("mount", "-o", f"remount,size={AMPLE}", self.place)
-
-    def vanish(self) -> None:
-        """Take it away under whoever uses it."""
-        _run("umount", "--lazy", self.place)
-
-    def close(self) -> None:
-        """Unmount it."""
-        subprocess.run(["umount", "--lazy", str(self.place)], capture_output=True, check=False)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A disk to fill; skips where nothing may be mounted."""
-    try:
-        disk = SmallDisk(tmp_path / "disk")
-    except OSError as error:
-        pytest.skip(f"needs to mount a file system: {error}")
-    yield disk
-    disk.close()
 
 
 @contextmanager
@@ -125,9 +81,3 @@ def as_anybody() -> tuple[str, ...]:
         return ()
     needs("setpriv")
     return WITHOUT_OVERRIDE
-
-
-def _run(*command: object) -> None:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(errno.EPERM, done.stderr.strip())

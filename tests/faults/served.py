@@ -18,10 +18,12 @@ from diffsynth_blender.protocol.messages import TERMINAL_EVENTS
 from tests.e2e.conftest import ROOT
 from tests.e2e.job_folder import write_job_folder
 from tests.faults.kills import frames_of, is_free
-from tests.faults.worker_process import LIMIT, Hang
+from tests.faults.worker_process import Hang
 
 SERVE = ("-m", "diffsynth_blender.worker", "serve")
 FRAMES = 4
+LIMIT = 400.0
+"""Seconds that a job may take on a machine that others use and stop for minutes; an idle one takes 2 s."""
 
 
 @dataclass
@@ -137,6 +139,13 @@ def modified(folder: Path) -> dict[str, int]:
 def is_sentence(message: str) -> bool:
     """Whether a message is one line of reason and remedy, as people are to read it."""
     return "\n" not in message and ("; " in message) and "Traceback" not in message and len(message) < 600
+
+
+def check_rest(told: Told, rest: Told, job_dir: Path, undisturbed: Undisturbed, before: dict[str, int]) -> None:
+    """The job came to the same bits, and computed nothing again that was finished."""
+    assert rest.is_done and undisturbed.lost(job_dir) == 0, rest
+    assert {name: modified(job_dir)[name] for name in before} == before, "finished frames were made again"
+    assert rest.began.get("denoise", LIMIT) >= told.reached.get("denoise", 0), "steps were made again"
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
-"""A disk that takes no more: in every stage, told in one sentence, nothing half written, and gone on with to the bit."""
+"""A disk that takes no more, in every stage: one sentence, nothing half written, the same bits once there is room."""
 
 import random
 from pathlib import Path
 
-from tests.faults.limits import SmallDisk, file_size
-from tests.faults.served import Served, Told, Undisturbed, is_sentence, modified
+from tests.faults.disks import SmallDisk
+from tests.faults.limits import file_size
+from tests.faults.served import Served, Told, Undisturbed, check_rest, is_sentence, modified
 
 
 def check_refusal(told: Told, folder: Path, undisturbed: Undisturbed) -> None:
@@ -12,15 +13,6 @@ def check_refusal(told: Told, folder: Path, undisturbed: Undisturbed) -> None:
     assert told.kind == "storage", told
     assert is_sentence(told.message) and "make room" in told.message and str(folder) in told.message, told.message
     assert not (complaint := undisturbed.complaint(folder)), complaint
-
-
-def check_rest(told: Told, rest: Told, folder: Path, undisturbed: Undisturbed, before: dict[str, int]) -> None:
-    """Once there is room the job comes to the same bits, and computes nothing again that was finished."""
-    assert rest.is_done, rest
-    assert undisturbed.lost(folder) == 0
-    assert {name: modified(folder)[name] for name in before} == before, "finished frames were made again"
-    if "denoise" in rest.began:
-        assert rest.began["denoise"] >= told.reached.get("denoise", 0), "steps were made again"
 
 
 def test_a_full_disk_in_every_stage(small_disk: SmallDisk, undisturbed, tally, times, fault_seed):

@@ -4,9 +4,14 @@ import pytest
 
 from diffsynth_blender.protocol import BadJobError, DeviceMissingError, JobBusyError, ModelMissingError
 from diffsynth_blender.worker.failure import describe_failure
+from diffsynth_blender.writing import WriteError
 
 
 class OutOfMemoryError(RuntimeError):
+    """Named like torch's."""
+
+
+class AcceleratorError(RuntimeError):
     """Named like torch's."""
 
 
@@ -22,6 +27,18 @@ class OutOfMemoryError(RuntimeError):
         (RuntimeError("[enforce fail at alloc_cpu.cpp:125] . DefaultCPUAllocator: can't allocate memory: you tried"),
          "out_of_memory", 4),
         (RuntimeError("Failed to allocate 8000000000 bytes on device 'cuda:0'"), "out_of_memory", 4),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "out_of_memory", 4),
+        (OSError(12, "Cannot allocate memory"), "out_of_memory", 4),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "out_of_memory", 4),
+        (AcceleratorError("CUDA error: out of memory"), "out_of_memory", 4),
+        (AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might be"), "device_lost", 3),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "device_lost", 3),
+        (OSError(24, "Too many open files", "a.png"), "system_limit", 1),
+        (WriteError(24, "Too many open files", "a.png"), "system_limit", 1),
+        (RuntimeError("can't start new thread"), "system_limit", 1),
+        (WriteError(2, "No such file or directory", "a.png"), "storage", 1),
+        (WriteError(None, "I/O error", "a.png"), "storage", 1),
+        (OSError(5, "Input/output error"), "storage", 1),
         (RuntimeError("shapes differ"), "internal", 1),
         (ValueError("Failed to allocate a name"), "internal", 1),
         (KeyError("a\nb"), "internal", 1),

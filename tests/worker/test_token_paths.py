@@ -1,11 +1,14 @@
 """Laws of corresponding tokens, against motion known in closed form."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from diffsynth_blender.diffusion.attention import FrameAttention
 from diffsynth_blender.worker.token_paths import TokenPaths
+from diffsynth_blender.writing import WriteError
 from tests.reference.clips import clip_of
 from tests.reference.scene import demo_scene
 from tests.tiny_model import TEXT_CHANNELS, make_tiny_model
@@ -89,3 +92,12 @@ def test_attention_takes_them(paths, motion):
     with torch.inference_mode():
         found = network(latents, torch.tensor(500), torch.zeros(3, 2, TEXT_CHANNELS), return_dict=False)[0]
     assert found.isfinite().all()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' device that is always full")
+def test_a_full_disk_is_told(scene):
+    """What there is no room for raises, where a mapped file would end the process."""
+    clip = clip_of(scene, FRAMES, objects=scene.objects)
+    paths = TokenPaths(clip, Path("/dev/full"), latent_size=SIZE, factor=FACTOR, window=5)
+    with pytest.raises(WriteError, match="No space"):
+        paths(0, 1, *SIZE)
