@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -176,6 +177,23 @@ def test_a_file_of_ones_own(scene, tmp_path):
     assert bpy.ops.diffsynth.model_import(filepath=str(file.with_suffix(".ckpt"))) == {"FINISHED"}
     run = finished()
     assert run.is_error and "can run any program" in run.message
+
+
+def test_a_dropped_file_is_imported(scene, tmp_path):
+    """Blender asks the handler where it may be dropped, and calls its operator's invoke with the file's path."""
+    handler = models_operators.DIFFSYNTH_FH_model
+    assert bpy.types.FileHandler.bl_rna_get_subclass_py(handler.bl_idname) is handler
+    for area, taken in (("PROPERTIES", True), ("VIEW_3D", False), ("SEQUENCE_EDITOR", False)):
+        assert handler.poll_drop(SimpleNamespace(area=SimpleNamespace(type=area))) is taken
+    assert not handler.poll_drop(SimpleNamespace(area=None))
+    category, name = handler.bl_import_operator.split(".")
+    dropped = tmp_path / "ink ü.SAFETENSORS"
+    dropped.write_bytes(LORA)
+    assert dropped.suffix.lower() in handler.bl_file_extensions.split(";")
+    assert getattr(getattr(bpy.ops, category), name)("INVOKE_DEFAULT", filepath=str(dropped)) == {"FINISHED"}
+    assert not finished().is_error
+    models_run.finish()
+    assert [Path(lora.path).name for lora in scene.diffsynth.loras] == [dropped.name]
 
 
 def test_a_found_file_is_used_for_what_it_is(scene, tmp_path):
