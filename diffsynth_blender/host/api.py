@@ -18,7 +18,7 @@ import bpy
 from ..protocol import DEFAULT_MODE, DEFAULT_WINDOW, Event, JobCancelledError, JobDone, Settings
 from . import saved
 from .capture.capture import CaptureStatus
-from .capture.reuse import change_settings, enter_redo, is_unchanged, record_origin
+from .capture.reuse import change_settings, enter_redo, is_unchanged, record_origin, was_interrupted
 from .jobs.worker_job import POLL_SECONDS, check_ready, new_session, wait_for_job
 from .result.strip import insert_strip
 from .source.source import Source, chosen_source
@@ -53,7 +53,7 @@ def capture(
         frame_step: Stylise every how many-th frame.
         overwrite: Replace a job that the folder already holds.
         reuse: Render nothing if the folder holds this very shot already (see `capture/reuse.py`), only change its
-            settings.
+            settings; where a render of it was interrupted, only what is left.
         on_start: Called before the first render, when the folder is ready for the shot.
         on_status: Called after every render. An exception from it cancels the capture.
 
@@ -75,8 +75,10 @@ def capture(
     if reuse and is_unchanged(scene, job_dir, frames, source):
         change_settings(job_dir, settings)
         return job_dir
-    capturing = capture_of(scene, job_dir, source, frames, settings, overwrite=overwrite)
+    go_on = reuse and was_interrupted(scene, job_dir, frames, source)
+    capturing = capture_of(scene, job_dir, source, frames, settings, overwrite=overwrite, go_on=go_on)
     try:
+        record_origin(scene, job_dir, frames, source)
         if on_start:
             on_start()
         for status in capturing.run_blocking():
@@ -85,8 +87,7 @@ def capture(
     finally:
         capturing.close()
     if capturing.status.state != "done":
-        raise JobCancelledError("the render was cancelled; capture again to render the shot from its start")
-    record_origin(scene, job_dir, frames, source)
+        raise JobCancelledError("the render was cancelled; capture again")
     return job_dir
 
 

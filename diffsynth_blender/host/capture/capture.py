@@ -39,6 +39,7 @@ class Capture(CaptureRun):
         frame_end: Last scene frame.
         frame_step: Stylise every how many-th frame; passes are rendered for all frames in between as well.
         overwrite: Replace a job that the folder already holds.
+        go_on: Render only what the folder lacks: it holds the beginning of this very shot.
 
     Raises:
         CaptureError: The scene or the folder is refused; nothing has been rendered or changed.
@@ -54,6 +55,7 @@ class Capture(CaptureRun):
         frame_end: int | None = None,
         frame_step: int | None = None,
         overwrite: bool = False,
+        go_on: bool = False,
     ) -> None:
         start = scene.frame_start if frame_start is None else frame_start
         end = scene.frame_end if frame_end is None else frame_end
@@ -62,7 +64,7 @@ class Capture(CaptureRun):
         check_scene(scene, frames)
         self._pass_frames = range(frames[0], frames[-1] + 1)
         render_count = len(frames) + len(self._pass_frames)
-        super().__init__(scene, job_dir, frames, render_count, settings, overwrite=overwrite)
+        super().__init__(scene, job_dir, frames, render_count, settings, overwrite=overwrite, go_on=go_on)
 
     def _renders(self) -> Iterator[bpy.types.Scene | None]:
         """Everything in order; suspended at every render."""
@@ -80,10 +82,15 @@ class Capture(CaptureRun):
                 scene = self._scene()
                 scene.frame_set(frame)
                 recorder.record(scene)
-                if frame in self._frames:
+                if frame in self._frames and self.folder.holds(SOURCE_PATTERN, frame):
+                    yield None
+                elif frame in self._frames:
                     with artist_frame(scene, self.folder.writing_path(SOURCE_PATTERN, frame)):
                         yield scene
                     self._finish(SOURCE_PATTERN)
+                if self.folder.holds(PASSES_PATTERN, frame):
+                    yield None
+                    continue
                 scene = self._scene()
                 with exact_passes(scene, self.folder.writing_path(PASSES_PATTERN, frame), layer):
                     yield scene

@@ -27,7 +27,7 @@ class CaptureFolder:
         self.path = Path(job_dir).absolute()
         self._hold: FolderHold | None = None
 
-    def prepare(self, *, overwrite: bool, wait_seconds: float = 0.0) -> None:
+    def prepare(self, *, overwrite: bool, go_on: bool = False, wait_seconds: float = 0.0) -> None:
         """Make the folder ready for a new shot, and hold it.
 
         Frames of two captures are never mixed: a folder that holds any is refused, or emptied of everything that
@@ -36,6 +36,7 @@ class CaptureFolder:
 
         Args:
             overwrite: Whether a shot that it holds may go.
+            go_on: Whether what it holds is the beginning of the same shot, and stays.
             wait_seconds: How long to wait for whoever is at it.
 
         Raises:
@@ -46,6 +47,9 @@ class CaptureFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._hold = FolderHold(self.path, wait_seconds=wait_seconds)
             left = [name for name in (*_FILES, *_FOLDERS) if self._is_filled(name)]
+            if go_on and JOB_FILE not in left:  # else another Blender was faster
+                self.drop_unfinished()
+                left = []
             if left and not overwrite:
                 raise CaptureError(
                     f"{self.path} already holds a job ({', '.join(left)}): choose another folder, or overwrite it."
@@ -80,9 +84,15 @@ class CaptureFolder:
         path = self.final_path(pattern, frame)
         return path.with_name(f".writing-{path.name}")
 
+    def holds(self, pattern: str, frame: int) -> bool:
+        """Whether a frame's file is there, as a whole."""
+        return self.final_path(pattern, frame).is_file()
+
     def finish(self, pattern: str, frame: int) -> bool:
         """Give a written file its name. False where the render left no file."""
         try:
+            with self.writing_path(pattern, frame).open("rb+") as file:
+                os.fsync(file.fileno())  # or a power cut leaves the name of a file without its content
             os.replace(self.writing_path(pattern, frame), self.final_path(pattern, frame))
         except FileNotFoundError:
             return False

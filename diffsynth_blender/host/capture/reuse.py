@@ -1,9 +1,9 @@
 """Whether a job folder already holds the shot that a scene would render now, so that it need not be rendered again.
 
-Two answers: `find_captured` compares what job.json says and is for an artist who declares the scene unchanged;
-`is_unchanged` also compares what the capture was made from (the .blend file and its libraries, or the cameras or the
-strip of a scene that was never saved, and the artist's own files) and is for scripts. Neither sees what a script
-changed in memory after loading a file.
+`find_captured` compares what job.json says and is for an artist who declares the scene unchanged. `is_unchanged`, and
+`was_interrupted` for a render that did not come to its end, compare what the capture was made from (the .blend file and
+its libraries, or the cameras or the strip of a scene that was never saved, and the artist's own files) and are for
+scripts. Neither sees what a script changed in memory after loading a file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import bpy
 
-from ...protocol import BadJobError, Job, Settings, add_redo, load_job, save_job
+from ...protocol import JOB_FILE, BadJobError, Job, Settings, add_redo, load_job, save_job
 from ...protocol.files import file_sha256, write_bytes_atomic
 from ...protocol.job import CACHE_FOLDER
 from ..result.strip_frames import files_in, find_strip
@@ -61,16 +61,29 @@ def find_captured(scene: bpy.types.Scene, job_dir: Path, frames: range, source: 
 
 def is_unchanged(scene: bpy.types.Scene, job_dir: Path, frames: range, source: Source) -> bool:
     """Whether the folder's capture was made from what is loaded now."""
+    return find_captured(scene, job_dir, frames, source) is not None and _is_of(scene, job_dir, frames, source)
+
+
+def was_interrupted(scene: bpy.types.Scene, job_dir: Path, frames: range, source: Source) -> bool:
+    """Whether the folder holds the beginning of a render of the .blend file that is open.
+
+    Of a scene that was never saved too little is known to put frames of two renders side by side.
+    """
+    is_rendered = isinstance(source, RenderSource) and bool(bpy.data.filepath)
+    return is_rendered and not (job_dir / JOB_FILE).exists() and _is_of(scene, job_dir, frames, source)
+
+
+def _is_of(scene: bpy.types.Scene, job_dir: Path, frames: range, source: Source) -> bool:
+    """Whether what a folder holds of a capture was made from what is loaded now."""
     try:
         recorded = json.loads((job_dir / CACHE_FOLDER / ORIGIN_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # never written, or torn: capture again
         return False
-    now = {"origin": origin(scene, frames, source)}
-    return recorded == now and find_captured(scene, job_dir, frames, source) is not None
+    return recorded == {"origin": origin(scene, frames, source)}
 
 
 def record_origin(scene: bpy.types.Scene, job_dir: Path, frames: range, source: Source) -> None:
-    """Note what the finished capture in the folder was made from."""
+    """Note what the capture in the folder is made from; it is finished when job.json is there."""
     path = job_dir / CACHE_FOLDER / ORIGIN_FILE
     path.parent.mkdir(exist_ok=True)
     write_bytes_atomic(path, json.dumps({"origin": origin(scene, frames, source)}).encode())

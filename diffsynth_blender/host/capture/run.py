@@ -43,7 +43,7 @@ class CaptureRun:
 
     def __init__(
         self, scene: bpy.types.Scene, job_dir: Path, frames: range, render_count: int, settings: Settings,
-        *, overwrite: bool
+        *, overwrite: bool, go_on: bool = False
     ) -> None:  # fmt: skip
         """Take what was checked, and make the folder ready.
 
@@ -54,9 +54,10 @@ class CaptureRun:
             render_count: How many times `_renders` will yield.
             settings: What job.json says about the restyling.
             overwrite: Replace a job that the folder already holds.
+            go_on: Keep what the folder holds: it is the beginning of this very shot.
         """
         self.folder = CaptureFolder(job_dir)
-        self.folder.prepare(overwrite=overwrite, wait_seconds=RENDER_SECONDS)
+        self.folder.prepare(overwrite=overwrite, go_on=go_on, wait_seconds=RENDER_SECONDS)
         self._frames = frames
         self._render_count = render_count
         self._scene_uid = scene.session_uid

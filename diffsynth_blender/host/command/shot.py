@@ -98,7 +98,8 @@ def _capture(
     def show(status: CaptureStatus) -> None:
         nonlocal rendered
         if cancelled.is_set():
-            raise JobCancelledError("cancelled during the render; the same command starts it again")
+            again = "without --recapture the same command" if options.recapture else "the same command"
+            raise JobCancelledError(f"cancelled during the render; {again} goes on where it stopped")
         log.rendered(status.renders_done, status.render_count, status.frame)
         rendered = True
 

@@ -23,7 +23,14 @@ EXACT_CONTROLS = {"depth": "Depth", "normal": "Normal", "softedge": "Soft Edges"
 
 
 def capture_of(
-    scene: bpy.types.Scene, job_dir: Path, source: Source, frames: range, settings: Settings, *, overwrite: bool
+    scene: bpy.types.Scene,
+    job_dir: Path,
+    source: Source,
+    frames: range,
+    settings: Settings,
+    *,
+    overwrite: bool,
+    go_on: bool = False,
 ) -> CaptureRun:
     """What brings the frames of a source into a job folder.
 
@@ -34,6 +41,7 @@ def capture_of(
         frames: Scene frames to stylise.
         settings: What job.json says about the restyling.
         overwrite: Replace a job that the folder already holds.
+        go_on: Render only what the folder lacks: it holds the beginning of this very shot.
 
     Raises CaptureError or BadJobError where something is refused; nothing has changed then.
     """
@@ -44,7 +52,7 @@ def capture_of(
     last = frames[-1] if frames else frames.stop - 1
     return Capture(
         scene, job_dir, settings=settings, frame_start=frames.start, frame_end=last, frame_step=frames.step,
-        overwrite=overwrite,
+        overwrite=overwrite, go_on=go_on,
     )  # fmt: skip
 
 
