@@ -5,7 +5,7 @@ import pytest
 from diffsynth_blender.protocol import JobBusyError
 from tests.faults.held_process import wait_until
 from tests.host.faults.host_process import StartedHost, run_to_end
-from tests.host.faults.test_kills import Project, are_equal, is_at, passes_of, project, results_of
+from tests.host.faults.project import Project, are_equal, is_at, passes_of, project, results_of
 
 __all__ = ["project"]
 
