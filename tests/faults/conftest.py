@@ -3,12 +3,14 @@
 from tests.e2e.conftest import run_worker, start_worker, tiny_model
 from tests.faults.disks import small_disk
 from tests.faults.plugin import fault_seed, pytest_terminal_summary, tally, times
+from tests.faults.scenarios import shot
 from tests.faults.served import undisturbed
 
 __all__ = [
     "fault_seed",
     "pytest_terminal_summary",
     "run_worker",
+    "shot",
     "small_disk",
     "start_worker",
     "tally",

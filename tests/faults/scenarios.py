@@ -4,14 +4,23 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from diffsynth_blender.protocol import Deflicker, KeyFrames
 from tests.e2e.deflicker_folders import write_folders
 from tests.e2e.job_folder import write_job_folder
-from tests.faults.kills import Scenario
+from tests.faults.kills import Scenario, Truth, learn
 from tests.faults.worker_process import run_to_end
 from tests.reference.scene import demo_scene
 
 FRAMES = 3
+
+
+@pytest.fixture(scope="session")
+def shot(tiny_model, tmp_path_factory) -> tuple[Scenario, Truth]:
+    """A stylisation, and what it leaves when nobody disturbs it."""
+    scenario = stylisation(tiny_model)
+    return scenario, learn(scenario, tmp_path_factory.mktemp("shot") / "whole")
 
 
 def stylisation(model: str, **settings) -> Scenario:
@@ -40,9 +49,16 @@ def redo(model: str, root: Path) -> Scenario:
     return Scenario(prepare)
 
 
-def key_frames(model: str) -> Scenario:
-    """Two frames that are restyled, and what is between them."""
-    return stylisation(model, key_frames=KeyFrames(every=FRAMES - 1))
+def scenario_of(kind: str, model: str, root: Path) -> Scenario:
+    """A stylisation that goes another way than the plain one; `root` keeps what it starts from."""
+    if kind == "redo":
+        return redo(model, root)
+    settings = {
+        "baseline": {"baseline": True},
+        "keys": {"key_frames": KeyFrames(every=FRAMES - 1)},
+        "upscale": {"upscale": 2},
+    }
+    return stylisation(model, **settings[kind])
 
 
 def deflickering(mode: str) -> Scenario:

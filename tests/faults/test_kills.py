@@ -6,18 +6,11 @@ from random import Random
 import pytest
 
 from tests.faults.kills import Scenario, Trial, Truth, learn
-from tests.faults.scenarios import deflickering, key_frames, redo, stylisation
+from tests.faults.scenarios import deflickering, scenario_of
 
 pytestmark = pytest.mark.timeout(3600)
 
 RUN_STAGES = ("start", "passes", "load", "encode", "motion", "denoise", "decode", "write", "report")
-
-
-@pytest.fixture(scope="module")
-def shot(tiny_model, tmp_path_factory) -> tuple[Scenario, Truth]:
-    """A stylisation, and what it leaves when nobody disturbs it."""
-    scenario = stylisation(tiny_model)
-    return scenario, learn(scenario, tmp_path_factory.mktemp("shot") / "whole")
 
 
 def stages_of(truth: Truth) -> set[str]:
@@ -54,7 +47,9 @@ def test_a_stylisation_killed_at_any_time(shot, tmp_path, fault_seed, times, tal
     """Fresh runs are killed at random times, up to three times each."""
     scenario, truth = shot
     random = Random(f"times {fault_seed}")
-    for number in range(times(0, 8)):
+    if not times(0, 1):
+        pytest.skip("in the long form")
+    for number in range(8):
         trial = Trial(scenario, truth, tmp_path / str(number))
         for _ in range(3):
             trial.kill_after(random.uniform(0.0, truth.seconds), "worker killed at a random time")
@@ -63,25 +58,29 @@ def test_a_stylisation_killed_at_any_time(shot, tmp_path, fault_seed, times, tal
 
 @pytest.mark.parametrize(
     ("kind", "stages"),
-    [("baseline", ("baseline", "report")), ("redo", ("redo", "write", "report")), ("keys", ("denoise", "repair"))],
+    [
+        ("baseline", ("baseline", "report")),
+        ("redo", ("redo", "write", "report")),
+        ("keys", ("denoise", "repair")),
+        ("upscale", ("passes", "write")),
+    ],
 )
 def test_other_work_killed_at_its_stages(kind, stages, tiny_model, tmp_path, fault_seed, times, tally):
-    """Independent frames, a redo, and frames between key frames: killed where they differ from a plain run."""
-    if kind == "redo":
-        scenario = redo(tiny_model, tmp_path)
-    else:
-        scenario = stylisation(tiny_model, baseline=True) if kind == "baseline" else key_frames(tiny_model)
-    random = Random(f"{kind} {fault_seed}")
+    """Independent frames, a redo, key frames, enlarged frames: killed where they differ from a plain run."""
+    if not times(0, 1):
+        pytest.skip("in the long form")
+    random, scenario = Random(f"{kind} {fault_seed}"), scenario_of(kind, tiny_model, tmp_path)
     truth = learn(scenario, tmp_path / "whole")
     assert stages_of(truth) >= set(stages)
-    for number in range(times(1, 4)):
-        chosen = random.sample(stages, times(1, len(stages)))
-        kill_along(scenario, truth, chosen, tmp_path / str(number), random, tally)
+    for number in range(4):
+        kill_along(scenario, truth, stages, tmp_path / str(number), random, tally)
 
 
 @pytest.mark.parametrize("mode", ["fast", "accurate", "keyframes"])
 def test_a_deflickering_killed_at_every_stage(mode, tmp_path, fault_seed, times, tally):
     """Each stage of a deflickering is killed once, in the order of the run."""
+    if mode != "accurate" and not times(0, 1):
+        pytest.skip("in the long form")
     random, scenario = Random(f"{mode} {fault_seed}"), deflickering(mode)
     truth = learn(scenario, tmp_path / "whole")
     stages = stages_of(truth)

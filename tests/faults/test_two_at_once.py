@@ -14,7 +14,7 @@ from diffsynth_blender.protocol import JobBusyError
 from diffsynth_blender.protocol.traces import events_path
 from tests.e2e.conftest import ENVIRONMENT, ROOT
 from tests.faults.kills import frames_of, is_free, learn
-from tests.faults.scenarios import deflickering, stylisation
+from tests.faults.scenarios import deflickering
 from tests.faults.worker_process import StartedWorker, is_running, run_to_end, wait_until
 
 pytestmark = pytest.mark.timeout(1800)
@@ -35,10 +35,12 @@ def refusal(worker: StartedWorker) -> str:
 
 
 @pytest.mark.parametrize("second", ["run", "redo", "deflicker"])
-def test_a_second_worker_is_refused(second, tiny_model, tmp_path, tally):
+def test_a_second_worker_is_refused(second, shot, tmp_path, tally):
     """The first goes on to the bits it would have had; the second names the folder, and changes nothing."""
-    scenario = deflickering("accurate") if second == "deflicker" else stylisation(tiny_model)
-    truth = learn(scenario, tmp_path / "whole")
+    scenario, truth = shot
+    if second == "deflicker":
+        scenario = deflickering("accurate")
+        truth = learn(scenario, tmp_path / "whole")
     arguments = scenario.prepare(tmp_path / "job")
     folder = tmp_path / "job" / scenario.folder
     again = ("redo", folder, "--frames", "1", "--set", "prompt=gold") if second == "redo" else arguments
