@@ -15,6 +15,8 @@ from .train_decoder import to_tensor
 
 SIZE = 64
 """Pictures are judged in crops of this side [px]: by their surface, not by what stands where."""
+STEPS = 400
+"""Of its training, 32 crops each."""
 
 
 def make_classifier() -> nn.Module:
@@ -26,7 +28,7 @@ def make_classifier() -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], len(LOOKS)))
 
 
-def train_classifier(scenes: Sequence[Scene], *, steps: int = 400, batch_size: int = 32, seed: int = 0) -> nn.Module:
+def train_classifier(scenes: Sequence[Scene], *, steps: int = STEPS, batch_size: int = 32, seed: int = 0) -> nn.Module:
     """A classifier of crops of the true renders of some scenes; a minute on one core."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)

@@ -20,6 +20,7 @@ from torch import nn
 
 from ..diffusion.latents import Codec, LatentCodec, TinyCodec
 from ..models.checkpoint import Checkpoint
+from .eval_classifier import STEPS as CLASSIFIER_STEPS
 from .eval_classifier import look_of, train_classifier
 from .eval_flicker import measure_flicker
 from .eval_measures import colour_distance, edge_agreement, edges_found, geometry_edges, psnr, ssim
@@ -125,7 +126,7 @@ def table(rows: dict[str, LookFigures]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("build/dataset"), help="scenes rendered by demo.dataset")
@@ -133,16 +134,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/evaluation"), help="folder of what is written")
     parser.add_argument("--job", type=Path, help="job folder of a captured shot to measure flicker on")
     parser.add_argument("--scenes", type=int, default=10, help="held-out scenes to use")
+    parser.add_argument("--classifier-steps", type=int, default=CLASSIFIER_STEPS, help="of its training")
     parser.add_argument("--strength", type=float, default=0.6)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=1.5)
     parser.add_argument("--looks", nargs="+", default=list(LOOKS), choices=LOOKS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     torch.set_num_threads(1)
     store = SceneStore(arguments.data)
     scenes = store.held_out[: arguments.scenes]
     checkpoint = load_model(arguments.model, tiny_vae=True)
-    classifier = train_classifier(store.training)
+    classifier = train_classifier(store.training, steps=arguments.classifier_steps)
     how = {"strength": arguments.strength, "steps": arguments.steps, "guidance_scale": arguments.guidance}
     rows = {}
     for look in arguments.looks:

@@ -1,12 +1,14 @@
 """The demo model that ships: complete, small, able to tokenise anything, and able to tell its looks apart."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from diffsynth_blender.diffusion.conditioning import ControlInput
 from diffsynth_blender.diffusion.denoise import denoise
@@ -39,27 +41,33 @@ def picture(name: str) -> torch.Tensor:
 def checkpoint() -> Checkpoint:
     """The shipped model, loaded as the worker does on a CPU."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    request = CheckpointRequest("demo", (("depth", ""), ("normal", "")), tiny_vae=True)
-    return load_checkpoint(request, device=CPU, dtype=torch.float32)
+    return load_demo()
+
+
+def load_demo() -> Checkpoint:
+    """A fresh copy of the shipped model with all of its ControlNets."""
+    controlnets = tuple((kind, "") for kind in CHECKPOINTS["demo"].controlnets)
+    return load_checkpoint(CheckpointRequest("demo", controlnets, tiny_vae=True), device=CPU, dtype=torch.float32)
 
 
 def test_the_folder_is_small_and_half_precision() -> None:
-    """Everything together stays below 30 MB, and every weight is stored as float16."""
+    """Everything together stays below 40 MB, and every weight is stored as float16."""
     safetensors = pytest.importorskip("safetensors")
-    assert sum(file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()) < 30e6
+    assert sum(file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()) < 40e6
     weights = sorted(FOLDER.rglob("*.safetensors"))
-    assert {file.parent.name for file in weights} == {
-        "vae",
-        "vae_tiny",
-        "unet",
-        "text_encoder",
-        "controlnet_depth",
-        "controlnet_normal",
-    }
+    nets = {f"controlnet_{kind}" for kind in CHECKPOINTS["demo"].controlnets}
+    assert {file.parent.name for file in weights} == {"vae", "vae_tiny", "unet", "text_encoder", *nets}
     for file in weights:
         with safetensors.safe_open(file, framework="pt") as tensors:
             kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}
         assert kinds == {"F16"}, file
+
+
+def test_it_loads_in_less_than_a_second(checkpoint: Checkpoint) -> None:
+    """Of processor time, once the libraries are imported, as they are where the fixture has loaded it."""
+    begun = time.thread_time()
+    load_demo()
+    assert time.thread_time() - begun < 1.0
 
 
 @pytest.mark.parametrize(
@@ -111,13 +119,38 @@ def test_a_job_with_default_settings_uses_the_tiny_autoencoder_inside_the_loop_a
     assert codec.latent_shape == inside.latent_shape == (12, 8, 9)
 
 
+def controls_of(checkpoint: Checkpoint, height: int, width: int) -> list[ControlInput]:
+    """The committed controls at a size; the tile is the source."""
+    pictures = {"depth": picture("depth"), "normal": picture("normal"), "tile": picture("source")}
+    size = (height, width)
+    return [
+        ControlInput(control.net, F.interpolate(pictures[control.kind].permute(0, 3, 1, 2), size), 1.0)
+        for control in checkpoint.controlnets
+    ]
+
+
+@pytest.mark.parametrize("size", [(192, 192), (192, 512), (512, 200), (264, 336)])
+def test_it_works_at_any_size_and_aspect(checkpoint: Checkpoint, size: tuple[int, int]) -> None:
+    """From 192 to 512 px, also where a side is no multiple of what the layers halve: a picture of that size."""
+    height, width = size
+    source = F.interpolate(picture("source").permute(0, 3, 1, 2), size, mode="bilinear").permute(0, 2, 3, 1)
+    codec = LatentCodec(checkpoint.vae, height=height, width=width, device=CPU)
+    sampler = Sampler("ddim", checkpoint.scheduler_config, steps=4, strength=0.5)
+    text = encode_prompts(checkpoint.family, checkpoint.tokenizers, checkpoint.text_encoders, ("", "a clay render"))
+    denoiser = UNetDenoiser(
+        checkpoint.network, text, controls=controls_of(checkpoint, height, width), guidance_scale=1.0
+    )
+    start = sampler.start(codec.encode(source), fixed_noise(1, codec.latent_shape, seed=0))
+    result = codec.decode(denoise(denoiser, sampler, start))
+    assert result.shape == (1, height, width, 3)
+    assert result.isfinite().all() and result.clamp(0, 1).std() > 0.05
+
+
 def restyled(checkpoint: Checkpoint, prompt: str) -> torch.Tensor:
     """The committed picture in the look of the prompt, (1, H, W, 3)."""
     source = picture("source")
     codec = LatentCodec(checkpoint.vae, height=source.shape[1], width=source.shape[2], device=CPU)
-    controls = [
-        ControlInput(control.net, picture(control.kind).permute(0, 3, 1, 2), 1.0) for control in checkpoint.controlnets
-    ]
+    controls = controls_of(checkpoint, *source.shape[1:3])
     sampler = Sampler("ddim", checkpoint.scheduler_config, steps=6, strength=0.9)
     text = encode_prompts(checkpoint.family, checkpoint.tokenizers, checkpoint.text_encoders, ("", prompt))
     denoiser = UNetDenoiser(checkpoint.network, text, controls=controls, guidance_scale=3.0)

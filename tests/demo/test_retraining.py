@@ -1,5 +1,6 @@
 """From scenes to a model folder and a contact sheet by the commands of the model card, seconds instead of hours."""
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from diffsynth_blender.demo.evaluate import main as evaluate
 from diffsynth_blender.demo.train import main
 from diffsynth_blender.demo.train_ahead import Ahead
 from diffsynth_blender.demo.train_batches import CONTROLS
@@ -18,6 +20,7 @@ from diffsynth_blender.demo.train_pack import write_packs
 from diffsynth_blender.demo.train_preview import main as preview
 from diffsynth_blender.demo.train_procedural import draw_picture
 from diffsynth_blender.demo.train_store import SceneStore
+from tests.e2e.job_folder import write_job_folder
 
 SIZE = 256
 
@@ -144,3 +147,37 @@ def test_neighbouring_points_of_a_way_mean_the_same_picture() -> None:
     torch.testing.assert_close(clean(v, noisy, alpha), picture, atol=1e-4, rtol=1e-4)
     stepped = ddim(v, noisy, alpha, alphas[earlier].view(-1, 1, 1, 1))
     torch.testing.assert_close(stepped, on_the_way(earlier), atol=1e-4, rtol=1e-4)
+
+
+def test_what_was_trained_is_measured_by_one_command(trained: Path) -> None:
+    """Figures of every look that is asked for, of the tiny autoencoder, and of flicker on a captured shot."""
+    shot, output = trained / "shot", trained / "evaluation"
+    write_job_folder(shot, frames=3)
+    paths = ("--data", trained / "packs", "--model", trained / "model", "--output", output, "--job", shot)
+    few = ("--steps", "2", "--classifier-steps", "2", "--looks", "gold", "pencil")
+    evaluate([*map(str, paths), *few])
+    figures = json.loads((output / "evaluation.json").read_text())
+    assert set(figures["looks"]) == {"gold", "pencil"}
+    assert figures["looks"]["gold"]["psnr"] > 5 and figures["tiny_autoencoder_psnr"] > 0
+    assert set(figures["flicker"]) == {"warp_error_ratio", "sharpness_ratio"}
+
+
+def test_a_training_begins_with_the_weights_of_another(trained: Path, tmp_path: Path) -> None:
+    """Nothing is lost where both have the same words and parts: before its first step the new one is the old one."""
+    for name in ("spread.npy", "decoder.pt"):
+        (tmp_path / name).write_bytes((trained / "training" / name).read_bytes())
+    train(
+        trained,
+        "--stage",
+        "diffusion",
+        "--begin",
+        str(trained / "training"),
+        "--training",
+        str(tmp_path),
+        "--minutes",
+        "1e-9",
+    )
+    begun, old = (torch.load(folder / "diffusion.pt") for folder in (tmp_path, trained / "training"))
+    assert begun["step"] == 0
+    for name, value in old["mean"].items():
+        torch.testing.assert_close(begun["mean"][name], value)
