@@ -23,7 +23,7 @@ class LinkStore:
     """Maps a request to its links, `LINK_DTYPE`, shape (S, H, W)."""
 
     def __init__(self, folder: Path | None):
-        """Keep links in `folder`, made when first needed; None keeps them in memory."""
+        """Keep links in `folder`, made when first needed in a folder that exists; None keeps them in memory."""
         self._folder = folder
         self._held: dict[LinkRequest, np.ndarray] = {}
         self._whole: set[Path] = set()  # files that hold what was once saved; looked at once, they are read often
@@ -53,7 +53,7 @@ class LinkStore:
         path = _path(self._folder, request)
         temporary = unfinished(path)
         with writing(path):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(exist_ok=True)  # in a folder that is there: one that has vanished is not made anew
             try:
                 with temporary.open("wb") as file:
                     # As np.save does, which does not tell why a write failed.
