@@ -172,8 +172,15 @@ def _read_lines(path: Path) -> list[JsonObject]:
         raise BadJobError(f"{path}: cannot be read: {error.strerror}; give permission to read it") from None
     except ValueError as error:
         raise BadJobError(f"{path}: cannot be read: {error}; {REMEDY}") from None
-    whole = content[: content.rfind(b"\n") + 1]
+    whole = content[: _whole_bytes(content)]
     return [_decode_line(line, f"{path}:{number}") for number, line in enumerate(whole.splitlines(), start=1)]
+
+
+def _whole_bytes(content: bytes) -> int:
+    """Length of a journal without a torn last line: one that has no end, or zeros that a power cut left in it."""
+    end = content.rfind(b"\n") + 1
+    last = content.rfind(b"\n", 0, max(0, end - 1)) + 1
+    return last if b"\0" in content[last:end] else end
 
 
 def _decode_line(line: bytes, place: str) -> JsonObject:
@@ -244,6 +251,6 @@ def _is_unchanged(path: Path, sha256: str) -> bool:
 def _cut_torn_line(path: Path) -> None:
     """Remove a torn last line, or the next line would be glued to it."""
     content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
+    whole = _whole_bytes(content)
     if whole < len(content):
         os.truncate(path, whole)

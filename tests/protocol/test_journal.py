@@ -131,10 +131,28 @@ def test_every_torn_last_line_is_tolerated(tmp_path: Path) -> None:
         assert set(read_journal(tmp_path).files) == {first, second}
 
 
+@pytest.mark.parametrize("start", [0, 5, -3])
+def test_zeros_in_the_last_line_are_tolerated(start: int, tmp_path: Path) -> None:
+    """Take a last line whose bytes a power cut kept from the disk, but not its length, for a torn one."""
+    with Journal(tmp_path) as journal:
+        journal.start("abc")
+        first = finish_frame(journal, tmp_path, 1)
+    path = tmp_path / "journal.jsonl"
+    whole = path.read_bytes()
+    with Journal(tmp_path) as journal:
+        finish_frame(journal, tmp_path, 2)
+    line = path.read_bytes().removeprefix(whole)
+    for ending in (b"", b"\n"):
+        path.write_bytes(whole + line[:start].ljust(len(line) - 1, b"\0") + ending)
+        assert set(read_journal(tmp_path).files) == {first}
+        Journal(tmp_path).close()
+        assert path.read_bytes() == whole
+
+
 @pytest.mark.parametrize(
     "line",
     [b"garbage\n", b"\n", b"[]\n", b'{"event": "paused"}\n', b'{"event": "done", "x": 1}\n', b'{"event": "start"}\n',
-     b'{"event": "step", "index": -1, "file": "a", "sha256": "b"}\n', b"\x00\x00\n"],
+     b'{"event": "step", "index": -1, "file": "a", "sha256": "b"}\n', b"\x00\x00\n{}\n"],
 )  # fmt: skip
 def test_garbage_is_refused(line: bytes, tmp_path: Path) -> None:
     """Name file and line of anything else that is not the journal's, and let go of the lock."""
