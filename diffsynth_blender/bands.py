@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from itertools import pairwise
+from threading import get_ident
 from types import ModuleType
 
 import warp as wp
@@ -69,7 +70,9 @@ class Bands:
         )
         take_turns()
         for helper in helpers:
-            helper.result()
+            # One that has not begun yet has nothing left to do.
+            if not helper.cancel():
+                helper.result()
 
     def launch(
         self,
@@ -105,14 +108,20 @@ class Bands:
             kernel, dim=(1, width), inputs=[*places, *inputs], outputs=outputs, device=self.device, record_cmd=True
         )
 
+        # Bands are of one or two heights; what a thread has set up for one serves it for the next.
+        known: dict[tuple[int, int], wp.Launch] = {}
+
         def work(first_row: int, rows: int) -> None:
-            band = copy(recorded)
-            band.params = list(recorded.params)
+            key = get_ident(), rows
+            band = known.get(key)
+            if band is None:
+                band = known[key] = copy(recorded)
+                band.params = list(recorded.params)
+                if one_launch:
+                    band.set_param_at_index(1, rows)
+                else:
+                    band.set_dim((rows, width))
             band.set_param_at_index(0, first_row)
-            if one_launch:
-                band.set_param_at_index(1, rows)
-            else:
-                band.set_dim((rows, width))
             band.launch()
 
         self.run(height, work, rows_per_band=rows_per_band)

@@ -9,8 +9,9 @@ Barnes et al., "PatchMatch", 2009, section 3.2.
 
 import warp as wp
 
+from .native_run import RUN
+from .native_search import IMPROVE
 from .patch import Pair
-from .search import IMPROVE, RUN
 
 wp.set_module_options({"enable_backward": False})
 

@@ -27,7 +27,7 @@ SUMS = """
     typedef float Eight __attribute__((vector_size(32), aligned(4)));
     typedef float Sixteen __attribute__((vector_size(64), aligned(4)));
     struct Lanes {
-        Four four = {};
+        Four rest = {};
         Eight eight = {};
         Sixteen sixteen = {};
         ALWAYS_INLINE void add_row(const float* a, const float* b, const int length) {
@@ -44,14 +44,17 @@ SUMS = """
             }
             if (length & 1) {
                 const Four step = *(const Four*)(a + 4 * i) - *(const Four*)(b + 4 * i);
-                four += step * step;
+                rest += step * step;
             }
         }
-        ALWAYS_INLINE float total() const {
+        ALWAYS_INLINE Four four() const {
             const Eight upper = __builtin_shufflevector(sixteen, sixteen, 8, 9, 10, 11, 12, 13, 14, 15);
             const Eight half = __builtin_shufflevector(sixteen, sixteen, 0, 1, 2, 3, 4, 5, 6, 7) + upper + eight;
             const Four last = __builtin_shufflevector(half, half, 4, 5, 6, 7);
-            const Four quarter = __builtin_shufflevector(half, half, 0, 1, 2, 3) + last + four;
+            return __builtin_shufflevector(half, half, 0, 1, 2, 3) + last + rest;
+        }
+        ALWAYS_INLINE float total() const {
+            const Four quarter = four();
             return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
         }
     };
@@ -72,13 +75,16 @@ SUMS = """
         return total;
     };
     // Three whole patches at once: the target's rows are loaded once.
-    auto sum_three = [&](const float* a, const float* const* b, const int side, float* totals) ALWAYS_INLINE {
+    auto sum_three = [&](const float* a, const float* const* b, const int side, const int length, float* totals)
+        ALWAYS_INLINE {
         Lanes lanes[3];
         for (int j = 0; j < side; ++j)
             for (int n = 0; n < 3; ++n)
-                lanes[n].add_row(a + j * target_pitch, b[n] + j * source_pitch, side);
-        for (int n = 0; n < 3; ++n)
-            totals[n] = lanes[n].total();
+                lanes[n].add_row(a + j * target_pitch, b[n] + j * source_pitch, length);
+        auto pairs = [](const Four a, const Four b) ALWAYS_INLINE {
+            return __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
+        };
+        *(Four*)totals = pairs(pairs(lanes[0].four(), lanes[1].four()), pairs(lanes[2].four(), lanes[2].four()));
     };
 #endif
 """
@@ -90,6 +96,16 @@ PATCH_ERROR = (
     const float side_count = (float)(side * side);
     const wp::uint32 inner_width = pair.source_width > 2 * radius ? pair.source_width - 2 * radius : 0;
     const wp::uint32 inner_height = pair.source_height > 2 * radius ? pair.source_height - 2 * radius : 0;
+    // Calls with the side of a patch and the vec4 in a row of it: constants for patches that are common.
+    auto of_patch = [&](const auto call) ALWAYS_INLINE {
+#if !defined(__CUDA_ARCH__)
+        if (side == 5 && groups == 1)
+            return call(5, 5);
+        if (side == 7 && groups == 1)
+            return call(7, 7);
+#endif
+        return call(side, side * groups);
+    };
     // Whether the whole patch of a target pixel, or of a source pixel, is in its picture.
     auto is_inner = [&](const int x, const int y) {
         return (x >= radius) & (y >= radius) & (x < pair.width - radius) & (y < pair.height - radius);
@@ -153,12 +169,7 @@ PATCH_ERROR = (
         const float* b = source_at(batch, sx - radius, sy - radius);
         const float bound = limit * side_count;
         float total;
-        if (side == 5 && groups == 1)
-            total = sum(a, b, 5, 5, bound);
-        else if (side == 7 && groups == 1)
-            total = sum(a, b, 7, 7, bound);
-        else
-            total = sum(a, b, side, side * groups, bound);
+        of_patch([&](const int side, const int length) ALWAYS_INLINE { total = sum(a, b, side, length, bound); });
         return total > bound ? no_match : total / side_count;
     };
 """

@@ -1,7 +1,7 @@
 """Where a run of pixels starts at a level, in C++; see `start.start_level`."""
 
 from .native import PATCH_ERROR
-from .search import PLACES, RUN_SIZE, SCRAMBLE
+from .native_run import PLACES, RUN_SIZE, SCRAMBLE
 
 ENLARGE = """
     const bool masked = pair.source_mask.shape[0] != 0;
