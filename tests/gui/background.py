@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -76,7 +77,7 @@ def tour(installed: Installed, shot: Path, read_only: Path) -> Iterator[Outcome]
     yield step("run", 0, "blend: ", "run", *SMALL, "--output", job)
     yield step("run again", 0, "nothing is rendered again", "run", *SMALL, "--output", job)
     yield step("status", 0, "finished: 3 of 3", "status", job, file=None)
-    yield _killed(installed, command("run", *SMALL, "--output", killed))
+    yield _killed(installed, command("run", *SMALL, "--json", "--output", killed))
     yield step("resume", 0, "", "resume", killed, file=None)
     yield _same("as if it had never been killed", job / "output", killed / "output")
     yield step("redo", 0, "", "redo", job, "--frames", "2", "--set", "prompt=gold", file=None)
@@ -99,21 +100,20 @@ def _killed(installed: Installed, arguments: list[str]) -> Outcome:
         [str(installed.blender), *arguments],
         env={**os.environ, **installed.environment},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         errors="replace",
         start_new_session=True,
     )
-    seen = ""
-    for line in process.stderr:
-        if "denoise 2/" in line or "denoise 3/" in line:
-            seen = line.strip()
-            break
+    steps = (json.loads(line) for line in process.stdout)
+    denoised = (line for line in steps if line.get("stage") == "denoise" and line["step"] > 0)
+    seen = next(denoised, None)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process.stderr.close()
-    return Outcome("killed", bool(seen), f"exit {process.returncode} at {seen!r}", time.monotonic() - started_at)
+    process.stdout.close()
+    told = f"exit {process.returncode} at step {seen['step']}" if seen else f"exit {process.returncode} before any step"
+    return Outcome("killed", seen is not None, told, time.monotonic() - started_at)
 
 
 def _same(name: str, wanted: Path, found: Path) -> Outcome:

@@ -30,19 +30,21 @@ chosen.prompt, chosen.reuse_capture = {PROMPT!r}, True
 """
 _TIME_TICKS = f"""
 import time
-work = type({questions.WORK})
-plain, beat.ticks = work.tick, [0.0]
-def tick(self):
+work = {questions.WORK}
+plain, beat.ticks, began = work.tick, [0.0], time.perf_counter()
+def tick():
     started_at = time.perf_counter()
-    plain(self)
+    plain()
     beat.ticks.append(time.perf_counter() - started_at)
 work.tick = tick
+beat.reset()
+beat.doing = lambda: f"after {{time.perf_counter() - began:.1f}} s at {{work.progress.text!r}}"
 """
 _DRAWN = """
 for area in bpy.context.window_manager.windows[0].screen.areas:
     area.tag_redraw()
 """
-_GAPS = "answer = (max(beat.gaps), sum(gap > 0.05 for gap in beat.gaps), len(beat.gaps))"
+_GAPS = "answer = (max(beat.gaps), len(beat.gaps), beat.during)"
 
 
 class Freezes(Steps):
@@ -79,7 +81,6 @@ class Freezes(Steps):
         self.window.click(*self._press_at)
         self.window.wait_until(f"{questions.WORK} and {questions.WORK}.state == 'running'", seconds=20, every=0.02)
         self.window.ask(_TIME_TICKS)
-        self.window.ask("beat.reset()")
         self.window.move(self.window.size[0] // 3, 4)
         time.sleep(6)
         self.window.screenshot(self.pictures / "freezes.png")
@@ -99,5 +100,5 @@ class Freezes(Steps):
         return self.job()
 
     def _told(self) -> str:
-        longest, over, count = self.window.ask(_GAPS)
-        return f"longest {longest * 1000:.0f} ms, {over} of {count} beats after more than 50 ms"
+        longest, count, during = self.window.ask(_GAPS)
+        return f"longest {longest * 1000:.0f} ms of {count}; more than 50 ms: {', '.join(during) or 'none'}"

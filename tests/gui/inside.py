@@ -14,6 +14,7 @@ from pathlib import Path
 
 import bpy
 
+LONG_SECONDS = 0.05  # a gap that is worth telling of
 BEAT_SECONDS = 0.005  # Blender sleeps 5 ms between two looks at its events; a timer cannot beat faster
 
 
@@ -27,11 +28,15 @@ class Beat:
         """Begin to measure anew."""
         self.last = time.perf_counter()
         self.gaps: list[float] = []
+        self.during: list[str] = []  # what went on in each gap that is long, as `doing` says
+        self.doing = lambda: ""
 
     def come(self) -> None:
         """Note the gap to the last time [s]."""
         now = time.perf_counter()
         self.gaps.append(now - self.last)
+        if now - self.last > LONG_SECONDS:
+            self.during.append(f"{(now - self.last) * 1000:.0f} ms {self.doing()}".strip())
         self.last = now
 
 

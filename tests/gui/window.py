@@ -174,9 +174,12 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
     def under_pointer(self, x: int, y: int) -> str:
         """The Python command of the button at a place, or the path of the property; "" for neither."""
         self.move(x, y)
+        # Blender answers before it handles what has come, so a second answer comes after that. The button that the
+        # pointer comes to is told of it only once the one that it leaves has been.
+        self.ask("")
         self.ask("bpy.context.window_manager.clipboard = ''")
         self._xdotool("key", "--delay", "0", "ctrl+shift+alt+c", "ctrl+c")
-        self.ask("")  # Blender answers before it handles what has come; the second answer comes after that
+        self.ask("")
         return str(self.ask("answer = bpy.context.window_manager.clipboard"))
 
     def column(self, x: int, top: int, bottom: int) -> Iterator[tuple[int, str]]:
