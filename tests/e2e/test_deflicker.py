@@ -128,6 +128,21 @@ def test_a_lost_frame_is_made_again(tmp_path, mode):
     assert [name for name, time in modified(out).items() if time != times[name]] == ["0006.png"]
 
 
+def test_a_lost_report_is_written_again(folders, tmp_path):
+    """Gone, or cut short by a power cut: the same command makes it again, and no frame."""
+    out = tmp_path / "out"
+    here(folders.style, out, job=folders.job_dir)
+    times, report = modified(out), json.loads((out / "report.json").read_text())
+    for content in (None, b'{"frames": 6, "wid', b"\0" * 100):
+        (out / "report.json").unlink()
+        if content is not None:
+            (out / "report.json").write_bytes(content)
+        here(folders.style, out, job=folders.job_dir)
+        again = json.loads((out / "report.json").read_text())
+        assert again["temporal"] == report["temporal"] and again["sharpness"] == report["sharpness"]
+    assert modified(out) == times
+
+
 def test_other_inputs_start_anew(folders, tmp_path):
     """Fewer frames, or another window: nothing of the earlier result is left among the new one."""
     style, out = tmp_path / "style", tmp_path / "out"
