@@ -1,6 +1,7 @@
 """The queue and the history, with a worker whose jobs need no model: what runs after what, and what the file knows."""
 
 import time
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -9,6 +10,7 @@ from diffsynth_blender.host import addon, api
 from diffsynth_blender.host.jobs import history, pump
 from diffsynth_blender.host.jobs import queue as job_queue
 from diffsynth_blender.host.jobs.folders import free_folder, preview_folder
+from diffsynth_blender.host.jobs.panel import DIFFSYNTH_UL_jobs
 from diffsynth_blender.host.jobs.properties import STATES
 from diffsynth_blender.host.jobs.record import JobRecord, settings_of
 from diffsynth_blender.host.result.sequencer import strips_of
@@ -93,6 +95,8 @@ def test_waiting_jobs_change_places(scene):
 
     mark(asked[2])
     assert bpy.ops.diffsynth.queue_move(direction="UP") == {"FINISHED"} and order() == ["clay", "wood", "gold"]
+    drawn = SimpleNamespace(filter_name="", bitflag_filter_item=1)  # lists cannot be made by scripts
+    assert DIFFSYNTH_UL_jobs.filter_items(drawn, bpy.context, jobs, "list") == ([], [1, 2, 0])
     bpy.ops.diffsynth.queue_move(direction="UP")
     bpy.ops.diffsynth.queue_move(direction="UP")  # it is the first
     assert order() == ["wood", "clay", "gold"]

@@ -17,6 +17,7 @@ from diffsynth_blender.host.result import strip
 from diffsynth_blender.host.result.find import Result, scene_with_result
 from diffsynth_blender.host.result.place import place_result
 from diffsynth_blender.host.result.sequencer import every_strip, strips_of
+from diffsynth_blender.host.result.show import WORKSPACE, hide_metadata
 from diffsynth_blender.host.result.strip_replace import find_original
 from diffsynth_blender.host.source.source import StripSource, write_source
 from diffsynth_blender.protocol import Settings, load_job, output_path, save_job
@@ -360,6 +361,17 @@ def test_scene_linked_from_another_file(tmp_path):
     assert bpy.ops.diffsynth.restore_strip() == {"FINISHED"}
     assert differences(before, dump_sequencer(edit)) == []
     addon.unregister()
+
+
+def test_what_files_say_is_not_written_across_their_pictures():
+    """Blender's workspace for editing shows it at first; where it is brought on screen for a result, it does not."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True, app_template="Video_Editing")
+    workspace = bpy.data.workspaces[WORKSPACE]
+    spaces = [space for screen in workspace.screens for area in screen.areas for space in area.spaces]
+    overlays = [space.preview_overlay for space in spaces if space.type == "SEQUENCE_EDITOR"]
+    assert any(overlay.show_metadata for overlay in overlays)
+    hide_metadata(workspace)
+    assert not any(overlay.show_metadata for overlay in overlays)
 
 
 def test_everything_has_a_tooltip(shot):

@@ -16,6 +16,7 @@ def show_edit_scene(window: bpy.types.Window, edit_scene: bpy.types.Scene) -> No
     if not any(area.type == "SEQUENCE_EDITOR" for area in window.screen.areas):
         if WORKSPACE not in bpy.data.workspaces:
             bpy.ops.workspace.append_activate(idname=WORKSPACE, filepath=str(_template()))
+            hide_metadata(bpy.data.workspaces[WORKSPACE])
         window.workspace = bpy.data.workspaces[WORKSPACE]
         compat.choose_sequencer_scene(bpy.data.workspaces[WORKSPACE], edit_scene)
     compat.choose_sequencer_scene(window.workspace, edit_scene)
@@ -33,6 +34,13 @@ def open_with_sequencer(edit_scene: bpy.types.Scene) -> None:
             if area.type == "VIEW_3D":
                 area.type = "SEQUENCE_EDITOR"
                 area.spaces.active.view_type = "SEQUENCER_PREVIEW"
+
+
+def hide_metadata(workspace: bpy.types.WorkSpace) -> None:
+    """Show pictures without the text inside their files: Blender's template writes it across them."""
+    for screen in workspace.screens:
+        for space in (space for area in screen.areas for space in area.spaces if space.type == "SEQUENCE_EDITOR"):
+            space.preview_overlay.show_metadata = False
 
 
 def _template() -> Path:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 
-from ...client.environment import worker_environment
-from ...environment.errors import SetupError
+from ...environment.errors import SetupCancelledError, SetupError
 from ...environment.install import Step
-from ...environment.process_lines import lines_of
 from ...protocol import DiffSynthError
-from ..jobs.worker_job import PACKAGE_ROOT
 from ..preferences import worker_python
+from ..worker_check import check_worker
 from . import report as setup_report
 from . import run as setup_run
 from .operators import SetupOperator
@@ -58,29 +55,21 @@ class DIFFSYNTH_OT_check_copy(bpy.types.Operator):
 
 
 def _check(python: Path, report: Callable[[Step], None], is_cancelled: Callable[[], bool]) -> str:
-    """Run the worker's test, line by line; returns its last line. Raises SetupError where it found something."""
+    """Run the worker's test and keep its report; returns its last line. Raises SetupError where it found something."""
     lines: list[str] = []
+
+    def take(line: str) -> None:
+        lines.append(line)
+        report(Step(line.strip(), min(1.0, len(lines) / LINES)))
+
     try:
-        process = subprocess.Popen(
-            [str(python), "-u", "-m", "diffsynth_blender.worker", "check"],
-            env=worker_environment(PACKAGE_ROOT), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-        )  # fmt: skip
-    except OSError as error:
-        raise SetupError(f"{python}: cannot be started: {error.strerror}; repair the set-up") from None
-    try:
-        for line in lines_of(process.stdout, is_cancelled, "the check was cancelled"):
-            lines.append(line)
-            report(Step(line.strip(), min(1.0, len(lines) / LINES)))
-    except BaseException:
-        process.kill()
+        check_worker(python, take, is_cancelled)
+    except SetupCancelledError:
         raise
-    finally:
-        process.wait()
+    except SetupError:
+        setup_report.keep("\n".join(lines))
+        raise
     setup_report.keep("\n".join(lines))
-    if process.returncode:
-        broken = next((line.strip() for line in lines if "BROKEN" in line), lines[-1] if lines else "it said nothing")
-        raise SetupError(f"The worker does not work: {broken}")
     return lines[-1]
 
 
