@@ -36,14 +36,17 @@ def load_vae(path: Path, own: AutoencoderKL, *, device: torch.device) -> Autoenc
         vae.register_to_config(scaling_factor=own.config.scaling_factor, shift_factor=own.config.shift_factor)
         return vae
     header = read_header(path)
-    _expect(path, identify_file(header))
+    try:
+        _expect(path, identify_file(header))
+    except CheckpointError as error:  # its remedy is for who wants a model
+        raise CheckpointError(f"{str(error).partition(';')[0]}; choose a VAE") from None
     config = dict(own.config)
     return build_network(path, AutoencoderKL, config, _weights(header, config), device=device, dtype=torch.float32)
 
 
 def _expect(path: Path, identity: Identity) -> None:
     if identity.kind != "vae":
-        raise CheckpointError(f"{path}: this is {KIND_NAMES[identity.kind]}, no VAE; choose another file")
+        raise CheckpointError(f"{path}: this is {KIND_NAMES[identity.kind]}, no VAE; choose another")
 
 
 def _weights(header: Header, config: dict) -> dict[str, torch.Tensor]:

@@ -164,7 +164,7 @@ def test_a_vae_of_ones_own(plain, run_job, tiny_model, tmp_path):
     chosen = hashes(run_job(frames=4, vae=str(tmp_path / "vae")))
     assert all(plain[name] != now for name, now in chosen.items())
     done = run_job(frames=2, ok=False, vae=str(Path(tiny_model, "unet", "diffusion_pytorch_model.safetensors")))
-    assert done.returncode == 3 and "choose another" in done.stderr.splitlines()[-1]
+    assert done.returncode == 3 and "only a U-Net; choose a VAE" in done.stderr.splitlines()[-1]
 
 
 def test_footage_without_passes(run_job, tiny_model, run_worker, tmp_path):
