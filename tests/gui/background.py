@@ -106,7 +106,8 @@ def _killed(installed: Installed, arguments: list[str]) -> Outcome:
         errors="replace",
         start_new_session=True,
     )
-    steps = (json.loads(line) for line in process.stdout)
+    # Blender itself says what version it is, before it comes to our command.
+    steps = (json.loads(line) for line in process.stdout if line.startswith("{"))
     denoised = (line for line in steps if line.get("stage") == "denoise" and line["step"] > 0)
     seen = next(denoised, None)
     process.send_signal(signal.SIGKILL)

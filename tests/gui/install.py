@@ -46,7 +46,7 @@ class Installed:
         """Variables that Blender needs beside those of this process; the worker's Python is known from the settings."""
         return {"BLENDER_USER_RESOURCES": str(self.folder / "settings"), "DIFFSYNTH_WORKER_PYTHON": ""}
 
-    def run(self, *arguments: str, seconds: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = 1200, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run Blender to its end, and return its exit code and what it wrote."""
         return subprocess.run(
             [str(self.blender), *arguments],
