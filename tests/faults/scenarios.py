@@ -9,7 +9,7 @@ import pytest
 from diffsynth_blender.protocol import Deflicker, KeyFrames
 from tests.e2e.deflicker_folders import write_folders
 from tests.e2e.job_folder import write_job_folder
-from tests.faults.kills import Scenario, Truth, learn
+from tests.faults.truth import Scenario, Truth, learn
 from tests.faults.worker_process import run_to_end
 from tests.reference.scene import demo_scene
 

@@ -17,7 +17,7 @@ from diffsynth_blender.protocol import Event, JobDone, JobFailed, JobNote, JobPr
 from diffsynth_blender.protocol.messages import TERMINAL_EVENTS
 from tests.e2e.conftest import ROOT
 from tests.e2e.job_folder import write_job_folder
-from tests.faults.kills import frames_of, is_free
+from tests.faults.truth import frames_of, is_free
 from tests.faults.worker_process import Hang
 
 SERVE = ("-m", "diffsynth_blender.worker", "serve")

@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
-from tests.faults.kills import Scenario, Trial, Truth, learn
+from tests.faults.kills import Trial
 from tests.faults.scenarios import deflickering, scenario_of
+from tests.faults.truth import Scenario, Truth, learn
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -15,8 +15,8 @@ import pytest
 
 from diffsynth_blender.protocol import Deflicker, Event, JobProgress
 from tests.e2e.job_folder import write_job_folder
-from tests.faults.kills import frames_of
 from tests.faults.served import Served
+from tests.faults.truth import frames_of
 from tests.reference.scene import demo_scene
 
 SECONDS = 0.2  # between two looks

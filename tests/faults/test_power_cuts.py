@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
-from tests.faults.kills import Scenario, Trial, Truth, files_of, learn
+from tests.faults.kills import Trial
 from tests.faults.scenarios import deflickering, scenario_of
+from tests.faults.truth import Scenario, Truth, files_of, learn
 from tests.faults.worker_process import run_to_end
 
 pytestmark = pytest.mark.timeout(3600)

@@ -13,8 +13,8 @@ from diffsynth_blender.client import DetachedWorker, is_detached
 from diffsynth_blender.protocol import JobBusyError
 from diffsynth_blender.protocol.traces import events_path
 from tests.e2e.conftest import ENVIRONMENT, ROOT
-from tests.faults.kills import frames_of, is_free, learn
 from tests.faults.scenarios import deflickering
+from tests.faults.truth import frames_of, is_free, learn
 from tests.faults.worker_process import StartedWorker, is_running, run_to_end, wait_until
 
 pytestmark = pytest.mark.timeout(1800)

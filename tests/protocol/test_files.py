@@ -27,7 +27,7 @@ def test_failure_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="disk"), replacing(path) as temporary:
         temporary.write_bytes(b"half")
         raise RuntimeError("disk full")
-    with pytest.raises(OSError, match="0001.png"), replacing(path):
+    with pytest.raises(OSError, match=r"0001\.png"), replacing(path):
         pass
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
