@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-LIMIT = 120.0
-"""Seconds that a tiny job may take on a machine that others use, too; an idle one takes 4 s."""
+LIMIT = 300.0
+"""Seconds that a tiny job may take on a machine that others use, and may stop for minutes; an idle one takes 4 s."""
 
 
 class Hang(AssertionError):
