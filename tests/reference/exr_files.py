@@ -35,7 +35,7 @@ def planes(passes: ExactPasses) -> dict[str, np.ndarray]:
 def write_exr(path: Path, channels: dict[str, np.ndarray], compression: OpenEXR.Compression) -> None:
     """Write all `channels` as one part."""
     header = {"compression": compression, "type": OpenEXR.scanlineimage}
-    OpenEXR.File(header, channels).write(str(path))
+    OpenEXR.File(header, dict(channels)).write(str(path))  # which puts objects of its own in place of the planes
 
 
 def write_exr_parts(path: Path, channels: dict[str, np.ndarray]) -> None:
