@@ -26,6 +26,12 @@ def folder_of_wheels() -> Path | None:
     return Path(done.stdout.strip().split()[0]) if done.returncode == 0 and done.stdout.strip() else None
 
 
+def from_index():
+    """Arguments for the machine's own package index; torch's CPU build comes from where pip has been told."""
+    folder = folder_of_wheels()
+    return ("--find-links", folder) if folder else ()
+
+
 def pins(lock: Lock, *packages: str) -> str:
     """The lines of some packages in a lock file."""
     entries = lock.path.read_text(encoding="utf-8").replace(" \\\n", " \\\0").splitlines()
