@@ -4,10 +4,11 @@ from tests.e2e.conftest import run_worker, start_worker, tiny_model
 from tests.faults.disks import small_disk
 from tests.faults.plugin import fault_seed, pytest_terminal_summary, tally, times
 from tests.faults.scenarios import shot
-from tests.faults.served import undisturbed
+from tests.faults.served import healthy, undisturbed
 
 __all__ = [
     "fault_seed",
+    "healthy",
     "pytest_terminal_summary",
     "run_worker",
     "shot",

@@ -6,7 +6,7 @@ What a job computes is compared with the same job undisturbed, which runs once f
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,14 +149,20 @@ def check_rest(told: Told, rest: Told, job_dir: Path, undisturbed: Undisturbed, 
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Undisturbed:
+def healthy() -> Iterator[Served]:
+    """A worker that nothing is done to: the one that goes on with a job whose worker is no more."""
+    with Served() as worker:
+        yield worker
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, healthy: Served) -> Undisturbed:
     """A small job with everything a job may have: independent frames, pictures, deflickering, two controls."""
     root = tmp_path_factory.mktemp("undisturbed")
     write_job_folder(root / "pristine", model=tiny_model, frames=FRAMES, steps=4, baseline=True)
     (root / "pristine" / "pictures").mkdir()
     folder = Path(shutil.copytree(root / "pristine", root / "job"))
-    with Served() as worker:
-        told = worker.run(folder)
+    told = healthy.run(folder)
     assert told.is_done, told
     frames = frames_of(folder)
     assert len(frames) == 2 * FRAMES + 1  # the results, the independent frames, and the sheet that compares them

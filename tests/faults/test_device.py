@@ -22,9 +22,9 @@ def operators(undisturbed, tmp_path_factory) -> int:
     return int(words.split()[1])
 
 
-def test_a_card_that_stops(undisturbed, operators, tally, times, fault_seed, tmp_path):
+def test_a_card_that_stops(undisturbed, healthy, operators, tally, times, fault_seed, tmp_path):
     """At any moment: the job says so, this worker ends, another goes on, and nothing that was finished is lost."""
-    dice, count = random.Random(fault_seed), times(3, 20)
+    dice, count = random.Random(fault_seed), times(2, 20)
     for number in range(count):
         folder = undisturbed.copy(tmp_path / "job")
         moment = int(operators * (number + dice.random()) / count)
@@ -33,8 +33,7 @@ def test_a_card_that_stops(undisturbed, operators, tally, times, fault_seed, tmp
             wait_until(lambda worker=worker: not worker.session.process.is_alive(), 30.0, "the end of the worker")
             reason = worker.session.process.exit_reason()
         complaint, before = undisturbed.complaint(folder), modified(folder)
-        with Served() as worker:
-            rest = worker.run(folder)
+        rest = healthy.run(folder)
         lost = undisturbed.lost(folder)
         tally.record(
             f"card stopped: {told.stage}", recovered=told.kind == "device_lost" and rest.is_done, lost_frames=lost

@@ -1,11 +1,16 @@
 """A disk that takes no more, in every stage: one sentence, nothing half written, the same bits once there is room."""
 
 import random
+import subprocess
 from pathlib import Path
 
+from diffsynth_blender.client import DetachedWorker
+from diffsynth_blender.protocol import JobFailed
+from diffsynth_blender.protocol.traces import events_path
+from tests.e2e.conftest import ENVIRONMENT, worker_command
 from tests.faults.disks import SmallDisk
 from tests.faults.limits import file_size
-from tests.faults.served import Served, Told, Undisturbed, check_rest, is_sentence, modified
+from tests.faults.served import LIMIT, Served, Told, Undisturbed, check_rest, is_sentence, modified
 
 
 def check_refusal(told: Told, folder: Path, undisturbed: Undisturbed) -> None:
@@ -24,7 +29,7 @@ def test_a_full_disk_in_every_stage(small_disk: SmallDisk, undisturbed, tally, t
         assert worker.run(
             folder, lambda event: marks.setdefault(getattr(event, "stage", ""), small_disk.used())
         ).is_done
-        total, count = small_disk.used() - empty, times(5, 70)
+        total, count = small_disk.used() - empty, times(4, 70)
         for number in range(count):
             undisturbed.copy(folder)
             small_disk.leave(int(total * (number + dice.random()) / (count + 1)))
@@ -61,3 +66,19 @@ def test_files_that_may_grow_no_longer(undisturbed, tally, times, fault_seed, tm
             tally.record("files limited in size", recovered=rest.is_done and told.kind == "storage", lost_frames=lost)
             check_refusal(told, folder, undisturbed)
             check_rest(told, rest, folder, undisturbed, before)
+
+
+def test_a_full_disk_without_a_host(small_disk, undisturbed, tally):
+    """A worker that outlived Blender tells its end in the job's own folder; who comes back learns why it ended."""
+    job_dir = undisturbed.copy(small_disk.place / "job")
+    command = worker_command("run", job_dir, "--events", events_path(job_dir))
+    small_disk.leave(600_000)
+    failed = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=LIMIT, check=False)
+    told = [event for event in DetachedWorker(job_dir).poll() if isinstance(event, JobFailed)]
+    small_disk.widen()
+    rest = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=LIMIT, check=False)
+    lost = undisturbed.lost(job_dir)
+    tally.record("disk full without a host", recovered=rest.returncode == 0 and bool(told), lost_frames=lost)
+    assert failed.returncode == 1 and "make room" in failed.stderr.splitlines()[-1], failed.stderr
+    assert [event.kind for event in told] == ["storage"]
+    assert rest.returncode == 0 and lost == 0, rest.stderr

@@ -20,10 +20,10 @@ def handles(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def test_no_more_files(undisturbed, tally, times, fault_seed, tmp_path):
+def test_no_more_files(undisturbed, healthy, tally, times, fault_seed, tmp_path):
     """From some moment on hardly a file more may be open, be it one that is read, written, or a library."""
     dice = random.Random(fault_seed)
-    for _ in range(times(2, 12)):
+    for _ in range(times(1, 12)):
         job_dir, stage, room = undisturbed.copy(tmp_path / "job"), dice.choice(undisturbed.began), dice.randrange(3)
         with Served() as worker:
 
@@ -33,7 +33,7 @@ def test_no_more_files(undisturbed, tally, times, fault_seed, tmp_path):
                     resource.prlimit(pid, resource.RLIMIT_NOFILE, (handles(pid) + room, limit))
 
             told = worker.run(job_dir, listen)
-        check_refused("too many open files", told, job_dir, undisturbed, tally)
+        check_refused("too many open files", told, healthy, job_dir, undisturbed, tally)
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def processes(worker: Served, made: Group | None, room: int) -> Iterator[None]:
     yield
 
 
-def test_no_more_threads(undisturbed, tally, times, fault_seed, tmp_path):
+def test_no_more_threads(undisturbed, healthy, tally, times, fault_seed, tmp_path):
     """A new worker gets hardly a thread: it does with those, or ends in a sentence."""
     dice = random.Random(fault_seed)
     for _ in range(times(1, 8)):
@@ -62,14 +62,13 @@ def test_no_more_threads(undisturbed, tally, times, fault_seed, tmp_path):
                     worker.session.poll()
                 with processes(worker, made, room):
                     told = worker.run(job_dir)
-        check_refused("too many threads", told, job_dir, undisturbed, tally)
+        check_refused("too many threads", told, healthy, job_dir, undisturbed, tally)
 
 
-def check_refused(fault: str, told: Told, job_dir: Path, undisturbed: Undisturbed, tally) -> None:
+def check_refused(fault: str, told: Told, healthy: Served, job_dir: Path, undisturbed: Undisturbed, tally) -> None:
     """Done all the same or refused in a sentence; then a new worker without limits comes to the same bits."""
     complaint, before = undisturbed.complaint(job_dir), modified(job_dir)
-    with Served() as worker:
-        rest = worker.run(job_dir)
+    rest = healthy.run(job_dir)
     lost = undisturbed.lost(job_dir)
     tally.record(fault, recovered=(told.is_done or told.kind in REFUSALS) and rest.is_done, lost_frames=lost)
     assert told.is_done or (told.kind in REFUSALS and is_sentence(told.message)), told
