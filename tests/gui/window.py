@@ -176,8 +176,8 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
         self.move(x, y)
         # Blender answers before it handles what has come, so a second answer comes after that. The button that the
         # pointer comes to is told of it only once the one that it leaves has been.
-        self.ask("")
         self.ask("bpy.context.window_manager.clipboard = ''")
+        self.ask("")
         self._xdotool("key", "--delay", "0", "ctrl+shift+alt+c", "ctrl+c")
         self.ask("")
         return str(self.ask("answer = bpy.context.window_manager.clipboard"))
