@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import warp as wp
 
 from ..bands import Bands
-from . import refine
+from . import guide_light, mixing, moving, registration
 from .frame_cache import FrameCache
 from .grid import grid_shape
 from .links import Link
 from .plan import LinkRequest, window_sources
 from .window import Links, triangle
+
+KERNELS = (moving, guide_light, registration, mixing)
+"""Modules to be loaded before anything is blended."""
 
 # What was chosen, and why: the first ten to fourteen frames of the benchmark's clips (`make bench`: rigid, deforming,
 # optics), window 7; PSNR [dB] / detail against the truth.
@@ -65,7 +68,7 @@ class AccurateBlender:
 
     def __init__(self, bands: Bands, frame_count: int, window: int):
         """Blend frames of a clip with `window` neighbours to either side."""
-        bands.load(refine)
+        bands.load(*KERNELS)
         self._bands = bands
         self._frame_count = frame_count
         self._window = window
@@ -124,7 +127,7 @@ def blend_registered(
     sources = [wp.array(list(slots), dtype=int, device=device), wp.array(list(falloffs), dtype=float, device=device)]
     shifts, next_shifts = (wp.zeros(grid, dtype=wp.vec2, device=device) for _ in range(2))
     casts = wp.zeros(grid, dtype=wp.vec3, device=device)
-    sums = wp.empty(grid, dtype=refine.BlockSums, device=device)
+    sums = wp.empty(grid, dtype=registration.BlockSums, device=device)
     moved = wp.empty((len(slots), *blended.shape), dtype=wp.vec4, device=device)
     mean = wp.empty_like(blended)
     softness = wp.empty(blended.shape, dtype=float, device=device)
@@ -139,25 +142,25 @@ def blend_registered(
         bands.launch(kernel, grid[1:], inputs, outputs, rows_per_band=1)
 
     def find_casts() -> None:
-        launch_on_grid(refine.sum_blocks, [moved, casts, mean, pure], [sums])
-        launch_on_grid(refine.spread_casts, [sums, CAST_SIGMA], [casts])
+        launch_on_grid(registration.sum_blocks, [moved, casts, mean, pure], [sums])
+        launch_on_grid(registration.spread_casts, [sums, CAST_SIGMA], [casts])
 
-    launch(refine.find_pure, [links], [pure])
-    launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
-    launch_on_grid(refine.compare_light, [links, moved], [light])
-    launch_on_grid(refine.find_follow, [light, FOLLOW_SIGMA, FOLLOW_RIDGE], [follows])
-    launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
-    launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
+    launch(moving.find_pure, [links], [pure])
+    launch(moving.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
+    launch_on_grid(guide_light.compare_light, [links, moved], [light])
+    launch_on_grid(guide_light.find_follow, [light, FOLLOW_SIGMA, FOLLOW_RIDGE], [follows])
+    launch(moving.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
+    launch(mixing.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
     for _ in range(ITERATIONS):
         find_casts()
-        launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
-        launch_on_grid(refine.sum_blocks, [moved, casts, mean, pure], [sums])
-        launch_on_grid(refine.solve_shifts, [sums, SHIFT_SIGMA, STIFFNESS, shifts], [next_shifts])
+        launch(mixing.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
+        launch_on_grid(registration.sum_blocks, [moved, casts, mean, pure], [sums])
+        launch_on_grid(registration.solve_shifts, [sums, SHIFT_SIGMA, STIFFNESS, shifts], [next_shifts])
         shifts, next_shifts = next_shifts, shifts
-        launch(refine.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
-        launch(refine.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
+        launch(moving.move_sources, [frames, *sources, links, shifts, follows], [moved, softness])
+        launch(mixing.blend_moved, [moved, casts, mean, 0.0, 1.0], [mean])
     find_casts()
     wide, near = mean, wp.empty_like(mean)
-    launch(refine.blend_moved, [moved, casts, mean, tolerance, 1.0], [wide])
-    launch(refine.blend_moved, [moved, casts, wide, 0.0, DETAIL_POWER], [near])
-    launch(refine.add_detail, [wide, near, pure, softness, GIVE_BACK], [blended])
+    launch(mixing.blend_moved, [moved, casts, mean, tolerance, 1.0], [wide])
+    launch(mixing.blend_moved, [moved, casts, wide, 0.0, DETAIL_POWER], [near])
+    launch(mixing.add_detail, [wide, near, pure, softness, GIVE_BACK], [blended])

@@ -13,8 +13,8 @@ import numpy as np
 import warp as wp
 
 from ..motion.clip import Clip
-from . import fill, refine
-from .accurate import blend_registered
+from . import fill
+from .accurate import KERNELS, blend_registered
 from .footage import Footage
 from .frame_cache import Fetch, FrameCache, frame_pool
 from .link_finder import make_finder
@@ -44,7 +44,7 @@ class KeyFrameInterpolator:
         self._clip = clip
         self._keys = list(keys)
         self._bands = clip.bands
-        self._bands.load(refine, fill)
+        self._bands.load(*KERNELS, fill)
         self._finder = make_finder(clip, guide, guide_slots=3, robust=True, repair=repair)
 
     def stream(self, fetch_key: Fetch) -> Iterator[np.ndarray]:
