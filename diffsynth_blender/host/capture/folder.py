@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ...protocol import JOB_FILE, JOURNAL_FILE, REPORT_FILE, Job, output_path, save_job
+from ...protocol import JOB_FILE, JOURNAL_FILE, REPORT_FILE, Job, JobBusyError, output_path, save_job
 from ...protocol.job import CACHE_FOLDER
 from .checks import CaptureError
 from .hold import FolderHold
@@ -47,7 +47,9 @@ class CaptureFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._hold = FolderHold(self.path, wait_seconds=wait_seconds)
             left = [name for name in (*_FILES, *_FOLDERS) if self._is_filled(name)]
-            if go_on and JOB_FILE not in left:  # else another Blender was faster
+            if go_on:
+                if JOB_FILE in left:
+                    raise JobBusyError(f"{self.path}: another Blender has rendered this shot just now; start again")
                 self.drop_unfinished()
                 left = []
             if left and not overwrite:
@@ -66,7 +68,7 @@ class CaptureFolder:
         except OSError as error:
             self.release()
             raise CaptureError(f"{self.path} cannot be written: {error.strerror}; choose another folder.") from error
-        except CaptureError:
+        except (CaptureError, JobBusyError):
             self.release()
             raise
 
