@@ -3,6 +3,7 @@
 import json
 import os
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from tests.faults.wrong import NAMES, changed, is_refusal, tree, tried
 from tests.reference.scene import demo_scene
 
 SCENE = demo_scene(32, 16)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Served]:
+    """One that serves all of what is tried."""
+    with Served() as served:
+        yield served
+
 
 PLACES = (
     ("shot", "name"), ("shot", "blender"), ("shot", "engine"), ("shot", "source"), ("shot", "passes"),
@@ -58,19 +67,18 @@ def outside(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.timeout(3600)
-def test_names_in_the_job_file(yard, fault_seed, times, tally):
+def test_names_in_the_job_file(worker, yard, fault_seed, times, tally):
     """Wherever a name stands: the job runs with it or is refused, and its surroundings stay as they are."""
     good = json.loads((yard / "job.json").read_text())
     before, pairs = outside(yard), [(place, name) for place in PLACES for name in NAMES]
-    with Served() as worker:
-        for place, name in random.Random(fault_seed).sample(pairs, times(10, 400)):
-            value = changed(good, place, as_value(place, name))
-            (yard / "job.json").write_text(json.dumps(value))
-            with tried(tally, "strange name in job.json"):
-                told = worker.run(yard)
-                assert told.is_done or told.kind in ("bad_job", "model_missing", "package_missing"), (place, name, told)
-                assert told.is_done or is_refusal(told.message), (place, name, told)
-                assert outside(yard) == before, (place, name)
+    for place, name in random.Random(fault_seed).sample(pairs, times(10, 400)):
+        value = changed(good, place, as_value(place, name))
+        (yard / "job.json").write_text(json.dumps(value))
+        with tried(tally, "strange name in job.json"):
+            told = worker.run(yard)
+            assert told.is_done or told.kind in ("bad_job", "model_missing", "package_missing"), (place, name, told)
+            assert told.is_done or is_refusal(told.message), (place, name, told)
+            assert outside(yard) == before, (place, name)
 
 
 GOOD_NAMES = [name for name in NAMES if name.strip(". ") and "/" not in name and "\0" not in name and len(name) < 200]
@@ -86,24 +94,23 @@ def is_name(name: str) -> bool:
 
 
 @pytest.mark.timeout(3600)
-def test_strange_names_of_folders(tiny_model, tmp_path, fault_seed, times, tally):
+def test_strange_names_of_folders(worker, tiny_model, tmp_path, fault_seed, times, tally):
     """What a file system allows works: as the job's folder, as the model's, as the reference picture's name."""
     names = random.Random(fault_seed).sample([name for name in GOOD_NAMES if is_name(name)], times(2, 30))
-    with Served() as worker:
-        for name in names:
-            folder, model = tmp_path / "jobs" / name, tmp_path / "models" / name
-            model.parent.mkdir(exist_ok=True)
-            model.symlink_to(tiny_model)
-            job = write_job_folder(folder, model=str(model), frames=1, scene=SCENE, steps=2)
-            picture = folder / f"{name}.png"
-            picture.write_bytes((folder / "source" / "0001.png").read_bytes())
-            with tried(tally, "strange name of a folder"):
-                if not name.startswith(("con", "CON", "nul", "aux", "LPT", "com", "C:", "\\", "a\\", "a:")):
-                    settings = replace(job.settings, reference=Reference(picture.name))
-                    save_job(replace(job, settings=settings), folder)
-                told = worker.run(folder)
-                assert told.is_done, (name, told)
-                assert output_path(folder, 1).is_file() and load_job(folder).settings.model == str(model)
+    for name in names:
+        folder, model = tmp_path / "jobs" / name, tmp_path / "models" / name
+        model.parent.mkdir(exist_ok=True)
+        model.symlink_to(tiny_model)
+        job = write_job_folder(folder, model=str(model), frames=1, scene=SCENE, steps=2)
+        picture = folder / f"{name}.png"
+        picture.write_bytes((folder / "source" / "0001.png").read_bytes())
+        with tried(tally, "strange name of a folder"):
+            if not name.startswith(("con", "CON", "nul", "aux", "LPT", "com", "C:", "\\", "a\\", "a:")):
+                settings = replace(job.settings, reference=Reference(picture.name))
+                save_job(replace(job, settings=settings), folder)
+            told = worker.run(folder)
+            assert told.is_done, (name, told)
+            assert output_path(folder, 1).is_file() and load_job(folder).settings.model == str(model)
 
 
 def link_to_folder(place: Path, outside: Path) -> None:
@@ -157,28 +164,27 @@ def test_links_that_lead_out(name, trap, tiny_model, tmp_path, tally):
 
 
 @pytest.mark.timeout(1800)
-def test_a_worker_follows_no_link(tiny_model, tmp_path, times, tally):
+def test_a_worker_follows_no_link(worker, tiny_model, tmp_path, times, tally):
     """The real worker says the same, for a job and for a deflickering; results in place of a link replace the link."""
     away = tmp_path / "away"
     away.mkdir()
     (away / "precious.txt").write_text("precious")
-    with Served() as worker:
-        for name, traps in list(TRAPS.items())[:: times(5, 1)]:
-            folder = tmp_path / name.replace("/", "-")
-            write_job_folder(folder, model=tiny_model, frames=1, scene=SCENE)
-            (folder / name).parent.mkdir(exist_ok=True)
-            traps[0](folder / name, away)
-            with tried(tally, "link out of the job folder"):
-                told = worker.run(folder)
-                assert told.kind == "bad_job" and is_refusal(told.message, str(folder / name)), told
-                assert [path.name for path in away.iterdir()] == ["precious.txt"]
-        folder = tmp_path / "result"
-        write_job_folder(folder, model=tiny_model, frames=1, scene=SCENE, steps=2)
-        output_path(folder, 1).parent.mkdir()
-        output_path(folder, 1).symlink_to(away / "precious.txt")
-        with tried(tally, "link in place of a result"):
-            assert worker.run(folder).is_done
-            assert not output_path(folder, 1).is_symlink() and (away / "precious.txt").read_text() == "precious"
+    for name, traps in list(TRAPS.items())[:: times(5, 1)]:
+        folder = tmp_path / name.replace("/", "-")
+        write_job_folder(folder, model=tiny_model, frames=1, scene=SCENE)
+        (folder / name).parent.mkdir(exist_ok=True)
+        traps[0](folder / name, away)
+        with tried(tally, "link out of the job folder"):
+            told = worker.run(folder)
+            assert told.kind == "bad_job" and is_refusal(told.message, str(folder / name)), told
+            assert [path.name for path in away.iterdir()] == ["precious.txt"]
+    folder = tmp_path / "result"
+    write_job_folder(folder, model=tiny_model, frames=1, scene=SCENE, steps=2)
+    output_path(folder, 1).parent.mkdir()
+    output_path(folder, 1).symlink_to(away / "precious.txt")
+    with tried(tally, "link in place of a result"):
+        assert worker.run(folder).is_done
+        assert not output_path(folder, 1).is_symlink() and (away / "precious.txt").read_text() == "precious"
 
 
 def test_channels_of_any_name(tmp_path):
