@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -118,15 +119,26 @@ def _killed(installed: Installed, arguments: list[str]) -> Outcome:
 
 
 def _same(name: str, wanted: Path, found: Path) -> Outcome:
-    """Whether two folders of frames hold the same bytes."""
+    """Whether two folders of frames hold the same pixels. What is beside them is not: a render has a date."""
 
     def hashes(folder: Path) -> dict[str, str]:
-        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.png"))}
+        return {path.name: hashlib.sha256(_pixels(path)).hexdigest() for path in sorted(folder.glob("*.png"))}
 
     first, second = hashes(wanted), hashes(found)
     different = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
     told = f"{len(first)} frames, {', '.join(different) or 'none'} different"
     return Outcome(name, bool(first) and not different, told, 0.0)
+
+
+def _pixels(path: Path) -> bytes:
+    """The compressed pixels of a PNG file; the same writer compresses the same pixels to the same bytes."""
+    content, place, found = path.read_bytes(), 8, b""
+    while place < len(content):
+        length, kind = struct.unpack_from(">I4s", content, place)
+        if kind == b"IDAT":
+            found += content[place + 8 : place + 8 + length]
+        place += length + 12
+    return found
 
 
 def _after_render(installed: Installed, shot: Path, folder: Path) -> Outcome:
