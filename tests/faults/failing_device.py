@@ -18,6 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffsynth_blender.worker.__main__ import main
 
+CONVOLUTIONS = ("aten::convolution", "aten::conv2d")
+
 
 class FailingDevice(TorchDispatchMode):
     """What stands in for the driver."""
@@ -40,7 +42,7 @@ class FailingDevice(TorchDispatchMode):
         if self._fault == "lost" and self.count > self._number:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might be …")
         result = func(*args, **(kwargs or {}))
-        if self._fault == "memory" and func is torch.ops.aten.convolution.default and result.nbytes > self._number:
+        if self._fault == "memory" and func.name() in CONVOLUTIONS and result.nbytes > self._number:
             raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {result.nbytes} bytes.")
         return result
 

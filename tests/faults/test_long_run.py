@@ -21,6 +21,8 @@ from tests.reference.scene import demo_scene
 
 SECONDS = 0.2  # between two looks
 SHARE = 0.03  # of what is resident: how much the second half may hold more than the first, or grow by its slope
+BY_FRAME = ("passes", "motion", "denoise", "write")
+"""Stages that do the same for every frame."""
 LEAST = 4 << 20  # bytes: an allocator gives whole blocks back, or does not
 
 
@@ -68,8 +70,9 @@ def watched(pid: int) -> Iterator[tuple[list[Look], Callable[[Event], None]]]:
 def check_flat(looks: list[Look], what: str) -> float:
     """Assert that the second half holds no more than the first; returns how much is resident more, as a share."""
     first, second = looks[: len(looks) // 2], looks[len(looks) // 2 :]
-    assert max(look.handles for look in second) <= max(look.handles for look in first), f"{what}: handles grow"
-    assert max(look.threads for look in second) <= max(look.threads for look in first), f"{what}: threads grow"
+    for name in ("handles", "threads"):  # the median: a file that is written is open for a moment
+        many = np.median([getattr(look, name) for look in second])
+        assert many <= max(getattr(look, name) for look in first), f"{what}: {many:g} {name} are open"
     resident = np.array([look.resident for look in second], float)
     slope = np.polyfit(np.arange(len(resident)), resident, 1)[0] if len(resident) > 2 else 0.0
     growth = max(slope * len(resident), resident.max() - max(look.resident for look in first))
@@ -103,14 +106,15 @@ def test_a_job_of_many_frames(tiny_model, tally, times, tmp_path, temporary):
         print(f"{stage}: {len(seen)} looks", end="")
         for name in ("resident", "handles", "threads"):
             values = [getattr(look, name) for look in seen]
-            print(f"; {name} {values[0]} to {values[-1]}, at most {max(values)}", end="")
+            half = len(values) // 2
+            print(f"; {name} at most {max(values[: half + 1])}, then {max(values[half:])}", end="")
         print()
     made, left = len(frames_of(folder)), [*folder.rglob(".*"), *files_in(temporary)]
     tally.record(f"a job of {count} frames", recovered=told.is_done and not left, lost_frames=count - made)
     assert told.is_done and made == count
     assert len(list(folder.glob("cache/latents-*"))) == 1 and not left, left
     for stage, seen in stages.items():
-        if len(seen) >= 10:
+        if stage in BY_FRAME and len(seen) >= 10:
             check_flat(seen, stage)
 
 
