@@ -80,8 +80,8 @@ def test_the_classifier_tells_looks_apart_that_it_has_not_seen() -> None:
         rng = np.random.default_rng(seed)
         looks = {}
         for number, look in enumerate(LOOKS):
-            grain = rng.normal(0, 5 + 8 * number, (128, 128, 3))
-            looks[look] = np.clip(40 * number + 30 + rng.uniform(0, 10) + grain, 0, 255).astype(np.uint8)
+            grain = rng.normal(0, 4 + 3 * number, (128, 128, 3))
+            looks[look] = np.clip(22 * number + 25 + rng.uniform(0, 5) + grain, 0, 255).astype(np.uint8)
         flat = np.zeros((128, 128))
         return Scene(seed, looks, flat.astype(np.float16), np.zeros((128, 128, 3), np.uint8), "", "day")
 
