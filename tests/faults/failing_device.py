@@ -4,7 +4,7 @@ The worker and all that it computes is real. Between PyTorch's operators and the
 allocator or a driver comes from, sits a mode that raises what PyTorch itself raises there:
 
     memory BYTES    no convolution's result of more bytes fits: OutOfMemoryError, as long as SIGUSR1 has not come
-    lost COUNT      after so many operators the card has gone, for ever: AcceleratorError
+    lost COUNT      after so many operators that ask it the card has gone, for ever: AcceleratorError
     count 0         nothing fails; how many operators there were is the last line on stderr
 """
 
@@ -19,6 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from diffsynth_blender.worker.__main__ import main
 
 CONVOLUTIONS = ("aten::convolution", "aten::conv2d")
+HEADS = ("aten::set_", "aten::detach", "aten::lift")
+"""What only says how memory is to be read, as views do, and never asks a driver for anything."""
 
 
 class FailingDevice(TorchDispatchMode):
@@ -38,6 +40,8 @@ class FailingDevice(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if func.is_view or func.name().startswith(HEADS):
+            return func(*args, **(kwargs or {}))
         self.count += 1
         if self._fault == "lost" and self.count > self._number:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might be …")

@@ -30,15 +30,13 @@ def test_a_card_that_stops(undisturbed, healthy, operators, tally, times, fault_
         moment = int(operators * (number + dice.random()) / count)
         with Served(arguments=(*FAILING, "lost", str(moment), "serve")) as worker:
             told = worker.run(folder)
+            assert told.kind == "device_lost" and is_sentence(told.message), told
             wait_until(lambda worker=worker: not worker.session.process.is_alive(), 30.0, "the end of the worker")
             reason = worker.session.process.exit_reason()
         complaint, before = undisturbed.complaint(folder), modified(folder)
         rest = healthy.run(folder)
         lost = undisturbed.lost(folder)
-        tally.record(
-            f"card stopped: {told.stage}", recovered=told.kind == "device_lost" and rest.is_done, lost_frames=lost
-        )
-        assert told.kind == "device_lost" and is_sentence(told.message), told
+        tally.record(f"card stopped: {told.stage}", recovered=rest.is_done, lost_frames=lost)
         assert "unspecified launch failure" in told.message and "run the job again" in told.message
         assert reason == f"exit code {DeviceLostError.exit_code}"
         assert not complaint, complaint
