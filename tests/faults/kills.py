@@ -104,7 +104,7 @@ class Trial:
         for name, digest in frames_of(self.folder).items():
             if digest not in (self._truth.frames.get(name), self._truth.before.get(name)):
                 raise AssertionError(f"{name} is neither the frame of before nor the finished one")
-        for path in self.folder.glob("*.json"):
+        for path in self.folder.glob("[!.]*.json"):
             json.loads(path.read_text())
         for path in self.folder.glob("cache/[!.]*.png"):
             with Image.open(path) as image:
