@@ -12,20 +12,27 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "build" / "bench"
 
+TURN = 0.2
+"""Least length of a measurement [s]."""
+
 
 def paired(sides: dict[str, Callable[[], object]], *, repeats: int) -> dict[str, list[float]]:
     """Seconds of each side, by name, measured in turn after one warm-up of each.
 
-    In turn, because these machines are noisy: whatever slows one round down slows both sides of it.
+    In turn, because these machines are noisy: whatever slows one round down slows both sides of it. In each turn a side
+    is called again until `TURN` seconds are over, and has the mean of its calls: one call of milliseconds would be
+    measured with what the side before it has left in the caches.
     """
     for side in sides.values():
         side()
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, side in sides.items():
-            start = time.perf_counter()
-            side()
-            seconds[name].append(time.perf_counter() - start)
+            start, calls = time.perf_counter(), 0
+            while calls == 0 or time.perf_counter() - start < TURN:
+                side()
+                calls += 1
+            seconds[name].append((time.perf_counter() - start) / calls)
     return seconds
 
 
