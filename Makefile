@@ -45,7 +45,7 @@ test-matrix:
 
 test-install:
 	@$(ENV) worker
-	$(WORKER) -m pytest tests/setup tests/setup/whole.py tests/setup/whole_locks.py tests/models/test_hub.py tests/models/test_model_commands.py tests/models/test_scan.py
+	$(WORKER) -m pytest -o "python_files=test_*.py whole*.py" tests/setup tests/models/test_hub.py tests/models/test_model_commands.py tests/models/test_scan.py
 
 test-faults:
 	@$(ENV) worker host-$(BLENDER)
