@@ -6,6 +6,7 @@ Knows neither worker nor job: what is started, and with which pipes, is the call
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,3 +41,8 @@ def start_behind(command: Sequence[str], *, leaves: bool = False, **options: Any
     except ProcessLookupError:
         pass  # it has ended already, which its caller notices
     return process
+
+
+def let_go(process: subprocess.Popen[Any]) -> None:
+    """Do not wait; but should this process live on, somebody has to take note of the end, or a zombie stays."""
+    threading.Thread(target=process.wait, name="DiffSynth end of a process that left", daemon=True).start()

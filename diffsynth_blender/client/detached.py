@@ -5,7 +5,6 @@ fooled by a process id that belongs to somebody else by now.
 """
 
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from ..protocol.errors import JobBusyError, WorkerDiedError
 from ..protocol.job_folder import check_folder
 from ..protocol.lock import try_lock
 from ..protocol.traces import events_path, log_path
-from .behind import start_behind
+from .behind import let_go, start_behind
 from .environment import worker_environment
 
 RUN = ("-m", "diffsynth_blender.worker", "run")
@@ -61,8 +60,7 @@ def start_detached(python: Path, package_root: Path, job_dir: Path, *, arguments
                 f"{python}: cannot be started: {error.strerror}; choose the worker's Python in the preferences"
             ) from None
         _wait_for_events(process, python, job_dir)
-    # Should this process live on, somebody has to take note of the end, or a zombie stays.
-    threading.Thread(target=process.wait, name="DiffSynth detached worker's end", daemon=True).start()
+    let_go(process)
     return process.pid
 
 

@@ -1,13 +1,12 @@
 """Running uv: what it says is progress, a log, and at the end one sentence where it failed."""
 
 import re
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import SetupError
-from .process_lines import lines_of
+from .process_lines import run_lines
 
 CANCELLED = "the set-up was cancelled; what was downloaded is kept"
 
@@ -77,32 +76,23 @@ def run_uv(
         SetupCancelledError: it was asked to stop.
     """
     with log.open("a", encoding="utf-8") as written:
-        written.write(f"$ uv {' '.join(arguments)}\n")
-        try:
-            process = subprocess.Popen(
-                [str(uv), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                encoding="utf-8",
-                errors="replace",
-            )
-        except OSError as error:
-            raise SetupError(f"{uv}: cannot be started: {error.strerror}; repair the set-up") from None
-        assert process.stdout is not None
         said = []
-        try:
-            for line in lines_of(process.stdout, is_cancelled, CANCELLED):
-                said.append(line)
-                written.write(f"{line}\n")
-                on_line(line)
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            process.wait()
-    if process.returncode:
+
+        def take(line: str) -> None:
+            said.append(line)
+            written.write(f"{line}\n")
+            on_line(line)
+
+        written.write(f"$ uv {' '.join(arguments)}\n")
+        code = run_lines(
+            [str(uv), *arguments],
+            environment=environment,
+            on_line=take,
+            is_cancelled=is_cancelled,
+            cancelled=CANCELLED,
+            remedy="repair the set-up",
+        )
+    if code:
         raise SetupError(f"{explain(said)} ({log})")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from ..client.environment import worker_environment
 from ..environment.errors import SetupError
-from ..environment.process_lines import lines_of
+from ..environment.process_lines import run_lines
 from .jobs.worker_job import PACKAGE_ROOT
 
 
@@ -24,26 +23,21 @@ def check_worker(python: Path, on_line: Callable[[str], None], is_cancelled: Cal
     """
     last = "it said nothing"
     broken: str | None = None
-    try:
-        process = subprocess.Popen(
-            [str(python), "-u", "-m", "diffsynth_blender.worker", "check"],
-            env=worker_environment(PACKAGE_ROOT), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-        )  # fmt: skip
-    except OSError as error:
-        raise SetupError(
-            f"{python}: cannot be started: {error.strerror}; repair the set-up, or choose the worker's Python"
-        ) from None
-    try:
-        for line in lines_of(process.stdout, is_cancelled, "the check was cancelled"):
-            last = line.strip() or last
-            if broken is None and "BROKEN" in line:
-                broken = last
-            on_line(line)
-    except BaseException:
-        process.kill()
-        raise
-    finally:
-        process.wait()
-    if process.returncode:
+
+    def take(line: str) -> None:
+        nonlocal last, broken
+        last = line.strip() or last
+        if broken is None and "BROKEN" in line:
+            broken = last
+        on_line(line)
+
+    code = run_lines(
+        [str(python), "-u", "-m", "diffsynth_blender.worker", "check"],
+        environment=worker_environment(PACKAGE_ROOT),
+        on_line=take,
+        is_cancelled=is_cancelled,
+        cancelled="the check was cancelled",
+        remedy="repair the set-up, or choose the worker's Python",
+    )
+    if code:
         raise SetupError(f"{python}: this worker does not work: {broken or last}")

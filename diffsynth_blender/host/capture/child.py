@@ -17,14 +17,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import deque
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import bpy
 
-from ...client.behind import start_behind
+from ...client.behind import let_go, start_behind
 from ...protocol import JobCancelledError, Settings
 from ...protocol.traces import events_path
 from ..source.options import source_arguments
@@ -186,8 +185,7 @@ class ChildCapture(ChildRender):
         self._process.stdin.close()
         self._log.close()
         self._status = replace(self._status, state="detached")
-        # Should this process live on, somebody has to take note of the end, or a zombie stays.
-        threading.Thread(target=self._process.wait, name="DiffSynth render's end", daemon=True).start()
+        let_go(self._process)
         return True
 
 
