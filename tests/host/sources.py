@@ -6,6 +6,7 @@ from pathlib import Path
 
 import bpy
 
+from diffsynth_blender.host.compat import compositor_tree, new_compositor
 from diffsynth_blender.host.result.strip import strips_of
 from diffsynth_blender.host.source.enable import turn_on
 
@@ -81,14 +82,13 @@ def render_by_node(scene: bpy.types.Scene, folder: Path) -> Path:
     kinds = {"Image": "RGBA", "Depth": "FLOAT", "Normal": "VECTOR", "Vector": "VECTOR", "Position": "VECTOR"}
     kinds["CryptoObject00"] = "RGBA"
     turn_on(scene.view_layers[0])
-    own = hasattr(scene, "compositing_node_group")
-    scene.use_nodes = True
-    if own:
-        scene.compositing_node_group = bpy.data.node_groups.new("Passes", "CompositorNodeTree")
-    tree = scene.compositing_node_group if own else scene.node_tree
-    tree.nodes.clear()
+    new_compositor(scene)
+    tree = compositor_tree(scene)
+    (picture,) = tree.nodes
     layers, output = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeOutputFile")
     layers.scene = scene
+    tree.links.new(layers.outputs["Image"], picture.inputs[0])
+    own = hasattr(output, "file_output_items")  # from 5.0 on
     if own:
         output.format.media_type = "MULTI_LAYER_IMAGE"
     output.format.file_format, output.format.color_depth = "OPEN_EXR_MULTILAYER", "32"
@@ -100,8 +100,6 @@ def render_by_node(scene: bpy.types.Scene, folder: Path) -> Path:
         elif name != "Image":
             output.layer_slots.new(name)
         tree.links.new(layers.outputs[name], output.inputs[name])
-    if not own:
-        tree.links.new(layers.outputs["Image"], tree.nodes.new("CompositorNodeComposite").inputs[0])
     use_png(scene)
     scene.render.filepath = str(folder / "beside.png")
     for frame in range(scene.frame_start, scene.frame_end + 1):

@@ -9,10 +9,9 @@ import pytest
 
 from diffsynth_blender.host.capture.capture import Capture
 from diffsynth_blender.host.capture.checks import CaptureError
+from diffsynth_blender.host.compat import compositor_tree, new_compositor
 from diffsynth_blender.protocol import Settings, load_job
 from tests.host import shots
-
-GROUPS_IN_COMPOSITOR = bpy.app.version >= (5, 0, 0)
 
 
 def capture(scene: bpy.types.Scene, job_dir: Path, **options: object) -> None:
@@ -39,23 +38,16 @@ def plain_render(scene: bpy.types.Scene, path: Path) -> np.ndarray:
 
 def invert_in_compositor(scene: bpy.types.Scene, folder: Path | None = None) -> None:
     """Put an Invert node into the artist's compositor, and a File Output node where `folder` is given."""
-    if GROUPS_IN_COMPOSITOR:
-        tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        scene.compositing_node_group = tree
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-        output = tree.nodes.new("CompositorNodeComposite")
+    new_compositor(scene)
+    tree = compositor_tree(scene)
+    (output,) = tree.nodes
     source, invert = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeInvert")
     source.scene = scene
     tree.links.new(source.outputs["Image"], invert.inputs["Color"])
     tree.links.new(invert.outputs[0], output.inputs[0])
     if folder:
         file = tree.nodes.new("CompositorNodeOutputFile")
-        if GROUPS_IN_COMPOSITOR:
+        if hasattr(file, "directory"):  # from 5.0 on
             file.directory = str(folder)
             file.file_output_items.new("RGBA", "inverted")
         else:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from diffsynth_blender.host import addon
-from diffsynth_blender.host.compat import compositor_tree
+from diffsynth_blender.host.compat import compositor_tree, new_compositor
 from diffsynth_blender.host.result import strip
 from diffsynth_blender.host.result.compositor import rendered_picture, replace_render, restore_render
 from diffsynth_blender.host.result.metadata import describe_job
@@ -39,16 +39,9 @@ def shot() -> bpy.types.Scene:
 
 def compose(scene: bpy.types.Scene) -> bpy.types.NodeTree:
     """The render, by way of a reroute, to the output and to a viewer; its alpha to a node of its own."""
-    if hasattr(scene, "compositing_node_group"):
-        tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
-        scene.compositing_node_group = tree
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-        output = tree.nodes.new("CompositorNodeComposite")
+    new_compositor(scene)
+    tree = compositor_tree(scene)
+    (output,) = tree.nodes
     layers = tree.nodes.new("CompositorNodeRLayers")
     layers.location, layers.select = (-300, 50), False
     reroute, viewer = tree.nodes.new("NodeReroute"), tree.nodes.new("CompositorNodeViewer")

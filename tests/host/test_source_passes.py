@@ -9,6 +9,7 @@ import pytest
 
 from diffsynth_blender.host import api
 from diffsynth_blender.host.capture.checks import CaptureError
+from diffsynth_blender.host.compat import compositor_tree
 from diffsynth_blender.host.source.source import PassesSource
 from diffsynth_blender.protocol import load_job
 from tests.host import shots, sources
@@ -197,16 +198,11 @@ def test_the_job_folder_never_swallows_the_artists_files(tmp_path: Path) -> None
     assert first.is_file()
 
 
-def compositor(scene: bpy.types.Scene) -> bpy.types.NodeTree:
-    """The scene's compositor."""
-    return scene.compositing_node_group if hasattr(scene, "compositing_node_group") else scene.node_tree
-
-
 def test_the_scene_is_as_it_was(tmp_path: Path) -> None:
     """No scene, image, node tree or setting is left behind; the artist's own compositor is untouched."""
     scene = make_shot()
     sources.render_by_node(scene, tmp_path / "node")
-    nodes = [node.name for node in compositor(scene).nodes]
+    nodes = [node.name for node in compositor_tree(scene).nodes]
     first = sources.render_passes(scene, tmp_path / "exr")
     sources.use_png(scene)
     scene.frame_set(1)
@@ -216,7 +212,7 @@ def test_the_scene_is_as_it_was(tmp_path: Path) -> None:
         [len(getattr(bpy.data, name)) for name in ("scenes", "images", "node_groups")],
         scene.render.filepath,
     ) == before
-    assert [node.name for node in compositor(scene).nodes] == nodes
+    assert [node.name for node in compositor_tree(scene).nodes] == nodes
     assert scene.frame_current == 1 and scene.render.image_settings.file_format == "PNG"
     assert bpy.context.window_manager.windows[0].scene == scene
 
