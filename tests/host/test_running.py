@@ -201,19 +201,39 @@ def run_detached_steps(job_dir) -> None:
         time.sleep(0.01)
 
 
-def test_an_attached_job_is_paused_and_cancelled_like_any_other(scene, captured, tmp_path):
-    """What was found again is held and stopped by the same buttons, and nothing stays."""
-    job_dir = take_shot(captured, tmp_path / "job", replace(SETTINGS, steps=40))
+def attached(scene, job_dir) -> Attachment:
+    """A job that was left to itself, found again, its first step done."""
     work = Continuation(scene, record_of(scene, job_dir))
     work.tick()
     assert work.detach()
     work = Attachment(scene, record_of(scene, job_dir))
     pump.start(work)
     run_until(work, is_denoising(work, 1))
+    return work
+
+
+def test_an_attached_job_is_paused_and_goes_on_like_any_other(scene, captured, whole, tmp_path):
+    """What was found again is held and let go on by the same buttons, to the same bits."""
+    job_dir = take_shot(captured, tmp_path / "job")
+    work = attached(scene, job_dir)
     pump.pause()
     run_until(work, lambda: work.state == "paused")
     work.close("")
-    assert is_left_alone(job_dir)
+    assert is_left_alone(job_dir) and not is_detached(job_dir)
+    assert bpy.ops.diffsynth.resume() == {"FINISHED"}
+    work = pump.current()
+    run_to_end(work)
+    assert (work.state, hashes(job_dir), states(scene)) == ("done", whole, ["DONE"])
+
+
+def test_an_attached_job_is_cancelled_like_any_other(scene, captured, tmp_path):
+    """What was found again is stopped by the same button, and nothing stays."""
+    job_dir = take_shot(captured, tmp_path / "job")
+    work = attached(scene, job_dir)
+    pump.cancel()
+    run_until(work, lambda: work.state == "cancelled")
+    work.close("")
+    assert is_left_alone(job_dir) and states(scene) == ["CANCELLED"]
 
 
 def test_cancelled_twice_the_worker_is_gone_at_once(scene, captured, tmp_path):
