@@ -32,7 +32,7 @@ def test_a_full_disk_in_every_stage(small_disk: SmallDisk, undisturbed, tally, t
         ).is_done
         used = [mark - empty for mark in (*marks.values(), small_disk.used())]
         spans = [span for span in pairwise(used) if span[0] < span[1]]  # of the stages that write anything
-        for low, high in spans * times(1, 15):
+        for low, high in spans * times(1, 6):
             undisturbed.copy(folder)
             small_disk.leave(int(low + dice.random() * (high - low)))
             told = worker.run(folder)
@@ -55,7 +55,7 @@ def test_files_that_may_grow_no_longer(undisturbed, tally, times, fault_seed, tm
     dice = random.Random(fault_seed)
     with Served() as worker:
         for limit in [dice.randrange(*bounds) for bounds in [(100, 900), (3_000, 9_000), (20_000, 90_000)]] * times(
-            1, 8
+            1, 4
         ):
             folder = undisturbed.copy(tmp_path / "job")
             with file_size(worker.pid, limit):

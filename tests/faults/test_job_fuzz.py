@@ -47,7 +47,7 @@ def test_any_value_at_any_place(tmp_path, fault_seed, times, tally):
     every = list(places(good))
 
     @seed(fault_seed)
-    @settings(max_examples=times(400, 20_000), **EXACT)
+    @settings(max_examples=times(400, 3_000), **EXACT)
     @given(st.sampled_from(every), WRONG | st.just(REMOVE))
     def law(place, value):
         (tmp_path / "job.json").write_text(json.dumps(changed(good, place, value)))
@@ -74,7 +74,7 @@ def test_several_values_at_once(tmp_path, fault_seed, times, tally):
     every = list(places(good))[1:]
 
     @seed(fault_seed)
-    @settings(max_examples=times(60, 4_000), **EXACT)
+    @settings(max_examples=times(60, 600), **EXACT)
     @given(st.lists(st.tuples(st.sampled_from(every), WRONG), min_size=2, max_size=6))
     def law(changes):
         value = good
@@ -137,7 +137,7 @@ def test_any_bytes_changed(tmp_path, fault_seed, times, tally):
     """Flipped bits, lost pieces and pieces twice."""
     content = save_job(example_job(), tmp_path).read_bytes()
     dice = random.Random(fault_seed)
-    for _ in range(times(200, 20_000)):
+    for _ in range(times(200, 3_000)):
         damaged, first = bytearray(content), dice.randrange(len(content))
         last = min(len(content), first + dice.choice([1, 1, 2, 10, 500]))
         match dice.randrange(4):
@@ -181,7 +181,7 @@ def test_matrices_beside_it(tmp_path, fault_seed, times, tally):
     good = {"8a3f00b1": matrix, "00000000": matrix}
 
     @seed(fault_seed)
-    @settings(max_examples=times(150, 8_000), **EXACT)
+    @settings(max_examples=times(150, 1_500), **EXACT)
     @given(st.sampled_from(list(places(good))), WRONG | st.just(REMOVE))
     def law(place, value):
         path.write_text(json.dumps(changed(good, place, value)))
@@ -203,7 +203,7 @@ def test_journals(tmp_path, fault_seed, times, tally):
             read_journal(tmp_path)
 
     @seed(fault_seed)
-    @settings(max_examples=times(150, 8_000), **EXACT)
+    @settings(max_examples=times(150, 1_500), **EXACT)
     @given(st.sampled_from(list(places(good))), WRONG | st.just(REMOVE))
     def law(place, value):
         path.write_text(json.dumps(good) + "\n" + json.dumps(changed(good, place, value)) + "\n")
@@ -218,7 +218,7 @@ def test_settings_of_the_command_line(tmp_path, fault_seed, times, tally):
     keys = [".".join(map(str, place[1:])) for place in places({"settings": example_value(tmp_path)["settings"]})][1:]
 
     @seed(fault_seed)
-    @settings(max_examples=times(200, 10_000), **EXACT)
+    @settings(max_examples=times(200, 2_000), **EXACT)
     @given(
         st.sampled_from([*keys, "", ".", "a..b", "deflicker.", "prompt.x.y"]) | st.text(max_size=10),
         WRONG.map(json.dumps) | st.text(max_size=20) | st.sampled_from(["[" * 100_000, "NaN", "1e999", "9" * 5000]),

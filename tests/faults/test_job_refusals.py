@@ -43,7 +43,7 @@ def wrong_jobs(tmp_path_factory, tiny_model, fault_seed):
 def test_the_command_line_refuses(wrong_jobs, times, tally):
     """Exit code 2, one sentence for people, one event for programs, and a folder that is as it was."""
     folder, make_wrong = wrong_jobs
-    for number in range(times(3, 60)):
+    for number in range(times(3, 20)):
         what = make_wrong()
         before = tree(folder.parents[1])
         command = ("redo", folder, "--frames", "1") if number % 3 == 2 else ("run", folder)
@@ -62,7 +62,7 @@ def test_a_served_worker_refuses_and_serves_on(wrong_jobs, tiny_model, tmp_path,
     """One wrong job after the other in one worker; a good one after them is done."""
     folder, make_wrong = wrong_jobs
     with Served() as worker:
-        for _ in range(times(40, 1000)):
+        for _ in range(times(40, 400)):
             what = make_wrong()
             with tried(tally, "wrong job among others in one worker"):
                 told = worker.run(folder, limit=SECONDS)

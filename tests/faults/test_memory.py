@@ -39,7 +39,7 @@ def mapped(pid: int) -> int:
 def test_a_computer_without_memory(undisturbed, tally, times, fault_seed, tmp_path):
     """From some moment on nothing more may be mapped: the job ends well or in a sentence, and goes on once it may."""
     dice = random.Random(fault_seed)
-    stages = [dice.choice(undisturbed.began) for _ in range(times(1, 24))]
+    stages = [dice.choice(undisturbed.began) for _ in range(times(1, 12))]
     worker = Served()
     try:
         for stage in stages:
@@ -78,7 +78,7 @@ def test_a_computer_without_memory(undisturbed, tally, times, fault_seed, tmp_pa
 def test_the_kernel_ends_the_worker(undisturbed, healthy, tally, times, fault_seed, tmp_path):
     """In a control group with too little memory: Blender is told who did it, and another worker goes on."""
     dice = random.Random(fault_seed)
-    for _ in range(times(1, 8)):
+    for _ in range(times(1, 4)):
         folder = undisturbed.copy(tmp_path / "job")
         with group("memory") as memory:
             memory.set("memory.limit_in_bytes", dice.randrange(60 << 20, 160 << 20))

@@ -71,7 +71,7 @@ def test_names_in_the_job_file(worker, yard, fault_seed, times, tally):
     """Wherever a name stands: the job runs with it or is refused, and its surroundings stay as they are."""
     good = json.loads((yard / "job.json").read_text())
     before, pairs = outside(yard), [(place, name) for place in PLACES for name in NAMES]
-    for place, name in random.Random(fault_seed).sample(pairs, times(10, 400)):
+    for place, name in random.Random(fault_seed).sample(pairs, times(10, 150)):
         value = changed(good, place, as_value(place, name))
         (yard / "job.json").write_text(json.dumps(value))
         with tried(tally, "strange name in job.json"):
@@ -90,7 +90,7 @@ GOOD_NAMES = [
 @pytest.mark.timeout(3600)
 def test_strange_names_of_folders(worker, tiny_model, tmp_path, fault_seed, times, tally):
     """What a file system allows works: as the job's folder, as the model's, as the reference picture's name."""
-    names = random.Random(fault_seed).sample(GOOD_NAMES, times(2, 25))
+    names = random.Random(fault_seed).sample(GOOD_NAMES, times(2, 12))
     for name in names:
         folder, model = tmp_path / "jobs" / name, tmp_path / "models" / name
         model.parent.mkdir(exist_ok=True)

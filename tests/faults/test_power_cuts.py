@@ -50,7 +50,7 @@ def cut(folder: Path, before: frozenset[str], random: Random) -> list[str]:
     return done
 
 
-@pytest.mark.parametrize(("kind", "short", "long"), [("baseline", 0, 6), ("redo", 0, 4), ("deflicker", 4, 40)])
+@pytest.mark.parametrize(("kind", "short", "long"), [("baseline", 0, 3), ("redo", 0, 3), ("deflicker", 4, 20)])
 def test_death_between_two_touches_of_the_disk(kind, short, long, tiny_model, tmp_path, fault_seed, times, tally):
     """Dead before its n-th touch of the folder, n at random: between write and rename, rename and journal."""
     if not times(short, long):
@@ -65,7 +65,7 @@ def test_death_between_two_touches_of_the_disk(kind, short, long, tiny_model, tm
         trial.finish(tally)
 
 
-@pytest.mark.parametrize(("kind", "short", "long"), [("baseline", 0, 6), ("deflicker", 3, 30)])
+@pytest.mark.parametrize(("kind", "short", "long"), [("baseline", 0, 4), ("deflicker", 3, 16)])
 def test_a_power_cut_shortens_what_was_written_last(kind, short, long, tiny_model, tmp_path, fault_seed, times, tally):
     """Killed at any time, and the newest files emptied, cut or filled with zeros: the run makes them again."""
     scenario = deflickering("accurate") if kind == "deflicker" else scenario_of(kind, tiny_model, tmp_path)

@@ -56,7 +56,7 @@ def test_any_value_in_any_field(fault_seed, times, tally):
     every = [(value, place) for value in values for place in places(value)]
 
     @seed(fault_seed)
-    @settings(max_examples=times(400, 20_000), **EXACT)
+    @settings(max_examples=times(400, 4_000), **EXACT)
     @given(st.sampled_from(every), WRONG | st.just(REMOVE))
     def law(where, new):
         value, place = where
@@ -76,7 +76,7 @@ def test_any_value_in_any_field(fault_seed, times, tally):
 @pytest.mark.parametrize("kind", strange_worker.SAID)
 def test_the_client_survives_a_strange_worker(kind, fault_seed, times, tally, tmp_path):
     """Each job ends with one event of one short line, no call waits or raises, and the worker is gone afterwards."""
-    for number in range(times(1, 1 if kind.startswith(("huge", "endless")) else 12)):
+    for number in range(times(1, 1 if kind.startswith(("huge", "endless")) else 4)):
         arguments = (str(Path(strange_worker.__file__)), kind, f"{fault_seed} {number}")
         with tried(tally, f"worker says: {kind.replace('_', ' ')}"):
             session = WorkerSession(WorkerProcess(Path(sys.executable), ROOT, arguments=arguments))
@@ -177,7 +177,7 @@ def strange_requests(dice: random.Random, folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", list(strange_requests(random.Random(0), Path("/"))))
 def test_the_worker_survives_a_strange_host(kind, fault_seed, times, tally, tmp_path):
     """It ends by itself with one sentence, or goes on; it says nothing but messages on stdout."""
-    for number in range(times(1, 1 if "hundred" in kind else 8)):
+    for number in range(times(1, 1 if "hundred" in kind else 3)):
         given = strange_requests(random.Random(f"{fault_seed} {number}"), tmp_path)[kind]
         with tried(tally, f"host says: {kind}"):
             code, said, err = converse(given)

@@ -65,7 +65,7 @@ def test_two_at_the_same_instant(tmp_path, times, tally):
     """Two deflickerings of one folder, started together: both end, one with the frames, one with the sentence."""
     scenario = deflickering("fast")
     truth = learn(scenario, tmp_path / "whole")
-    for number in range(times(2, 15)):
+    for number in range(times(2, 8)):
         arguments = scenario.prepare(tmp_path / str(number))
         with StartedWorker(*arguments) as first, StartedWorker(*arguments) as second:
             codes = sorted((first.wait(), second.wait()))
@@ -82,7 +82,7 @@ def test_a_lock_dies_with_its_holder(tmp_path, times, tally):
     """Killed, and started again in the same instant, again and again: nobody finds a lock of the dead."""
     scenario = deflickering("fast")
     arguments = scenario.prepare(tmp_path)
-    for _ in range(times(3, 20)):
+    for _ in range(times(3, 10)):
         with StartedWorker(*arguments) as worker:
             assert worker.until(begins)
             worker.kill()
@@ -118,7 +118,7 @@ def start_hosts(folder: Path, count: int) -> list[list[str]]:
 
 def test_hosts_that_start_detached_workers_together(tmp_path, times, tally):
     """However many hosts start one at the same moment: one worker is at the folder, and all others are told so."""
-    for number in range(times(2, 15)):
+    for number in range(times(2, 8)):
         folder = tmp_path / str(number) / "steps"
         folder.mkdir(parents=True)
         told = start_hosts(folder, 3)
