@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import questions
 from .editor import RIGHT
-from .steps import JOB_SECONDS, PROMPT, Step, Steps
+from .steps import JOB_SECONDS, MANY_STEPS, PROMPT, Step, Steps
 
 RUST = "a rusty iron sculpture"
 
@@ -79,6 +79,7 @@ class Jobs(Steps):
         self.panel.turn("diffsynth.jobs.on_close", 1)
         chosen = self.window.ask("answer = bpy.context.scene.diffsynth.jobs.on_close")
         self.panel.fill("diffsynth.prompt", "a pencil drawing")
+        self.window.ask(f"bpy.context.scene.diffsynth.steps = {MANY_STEPS}")
         self.panel.press("diffsynth.stylise(")
         told = self.until_denoising()
         self._left = self.shot.with_name("left.blend")

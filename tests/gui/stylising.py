@@ -6,7 +6,7 @@ import time
 
 from . import questions
 from .editor import LEFT
-from .steps import PROMPT, Step, Steps
+from .steps import MANY_STEPS, PROMPT, Step, Steps
 
 PRESS_SECONDS = 0.5  # the button saves a copy of the file; a demo shot is small
 
@@ -45,6 +45,7 @@ class Stylising(Steps):
 
     def press(self) -> tuple[bool, str]:
         """Press Stylise."""
+        self.window.ask(f"bpy.context.scene.diffsynth.steps = {MANY_STEPS}")
         place = self.panel.place("diffsynth.stylise(")
         self.window.ask("beat.reset()")
         self.window.click(*place)
