@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from . import background, freezes
+from . import background, freezes, manual
+from .dialog import install_by_dialog
+from .dropped import Dropped
 from .freezes import Freezes
 from .install import Installed, install
 from .jobs import Jobs
+from .manual import Manual
 from .outcome import Outcome, table
 from .results import Results
 from .sources import Sources, render_passes
@@ -20,13 +23,14 @@ from .stylising import Stylising
 from .window import Window
 
 PARTS = ("window", "background", "freezes")
+PICTURES = "manual"
 
 
 def main() -> int:
     """Install, go through the window and the background, tell of each step; 1 where one went wrong."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.gui", description=__doc__)
     add = parser.add_argument
-    add("parts", nargs="*", default=PARTS, help=f"{', '.join(PARTS)} (default: all)")
+    add("parts", nargs="*", default=PARTS, help=f"{', '.join(PARTS)} (default: these), or {PICTURES}")
     add("--blender", type=Path, default=os.environ.get("BLENDER"), help="its executable (default: BLENDER)")
     add("--worker-python", type=Path, default=os.environ.get("DIFFSYNTH_WORKER_PYTHON"), help="the worker's Python")
     add("--extension", type=Path, required=True, help="the zip that `make extension` leaves in build/")
@@ -41,9 +45,10 @@ def main() -> int:
     installed = install(options.blender, options.extension, options.worker_python, options.output)
     shot = installed.make_shot("shot.blend", options.frames, options.percent)
     tours = {
-        "window": lambda: through_the_window(installed, shot, options.display),
+        "window": lambda: through_the_window(installed, shot, options.extension, options.display),
         "background": lambda: background.tour(installed, shot, options.read_only),
         "freezes": lambda: measured(installed, options.display),
+        PICTURES: lambda: pictures(installed, options.display),
     }
     outcomes = []
     for outcome in chain.from_iterable(tours[part]() for part in options.parts):
@@ -55,15 +60,18 @@ def main() -> int:
     return 0 if all(outcome.as_wanted for outcome in outcomes) else 1
 
 
-def through_the_window(installed: Installed, shot: Path, display: str) -> Iterator[Outcome]:
+def through_the_window(installed: Installed, shot: Path, extension: Path, display: str) -> Iterator[Outcome]:
     """Everything an artist does, in one Blender that is quit once and started again."""
-    passes, pictures = render_passes(installed, shot), installed.folder / "pictures"
+    pictures = installed.folder / "pictures"
+    yield from install_by_dialog(installed.blender, extension, installed.folder / "by hand", pictures, display)
+    passes = render_passes(installed, shot)
     with Window(
         installed.blender, installed.folder / "talk", display=display, environment=installed.environment
     ) as window:
         for steps in (Stylising, Results, Jobs):
             yield from steps(window, shot, pictures).tour()
         yield from Sources(window, shot, pictures, passes).tour()
+        yield from Dropped(window, shot, pictures).tour()
 
 
 def measured(installed: Installed, display: str) -> Iterator[Outcome]:
@@ -79,6 +87,19 @@ def measured(installed: Installed, display: str) -> Iterator[Outcome]:
         size=freezes.SIZE,
     ) as window:
         yield from Freezes(window, shot, installed.folder / "pictures").tour()
+
+
+def pictures(installed: Installed, display: str) -> Iterator[Outcome]:
+    """What the manual shows, taken anew."""
+    shot = installed.make_shot("demo.blend", manual.FRAMES)
+    with Window(
+        installed.blender,
+        installed.folder / "talk",
+        display=display,
+        environment=installed.environment,
+        size=manual.SIZE,
+    ) as window:
+        yield from Manual(window, shot, installed.folder / "pictures").tour()
 
 
 if __name__ == "__main__":

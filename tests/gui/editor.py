@@ -11,6 +11,7 @@ COLUMN = 0.7  # of the width: where fields are, and buttons over the whole width
 LEFT = 0.3  # the left one of two buttons side by side
 RIGHT = -30  # [px] from the right edge: small buttons at the end of a row
 NOTCHES = 8  # of the mouse wheel between two looks: less than a panel's height
+NEARBY = (NOTCHES // 2, NOTCHES // 2, -2 * NOTCHES, -NOTCHES)  # a panel that has grown: below, or above
 MARGIN = 4  # [px] to the next editor
 HEADER = 26  # height of a sub-panel's header [px]
 SWITCH = 46  # [px] from the left edge: a switch in a sub-panel's header
@@ -58,9 +59,10 @@ class Editor:
         if wanted in self._known and wanted in self.window.under_pointer(*self._known[wanted]):
             return self._known[wanted]
         found = self._look(wanted, column)
-        if found is None:  # a panel that has grown: a little farther down
-            self.scroll(NOTCHES // 2)
-            found = self._look(wanted, column)
+        for notches in NEARBY:
+            if found is None:
+                self.scroll(notches)
+                found = self._look(wanted, column)
         if found is None:
             self.to_top()
             for _ in range(20):

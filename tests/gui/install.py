@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "bl_ext.user_default.diffsynth_blender"
 
 _PREFERENCES = """
 import bpy

@@ -85,7 +85,7 @@ class Results(Steps):
         self.panel.open_panel("diffsynth.use_deflicker", 3, "diffsynth.result.placement")
         self.panel.press("diffsynth.replace_compositor(")
         time.sleep(2)
-        self.picture("result-panel")
+        self.panel.picture(self.pictures / "result-panel.png")
         links = self.window.ask(questions.LINKS)
         self.window.ask(questions.SHOW_NODES)
         time.sleep(3)

@@ -139,6 +139,22 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
             self._xdotool("keyup", modifier)
         time.sleep(0.3)
 
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Press the mouse at a place, go to another one, and let go there.
+
+        As a hand does, slowly at first: what is under the pointer when Blender sees that it is dragged, is dragged.
+        """
+        self.move(*start)
+        time.sleep(0.3)
+        self._xdotool("mousedown", "1")
+        time.sleep(0.3)
+        for share in (0.005, 0.01, 0.02, 0.04, 0.08, 0.2, 0.4, 0.6, 0.8, 1.0):
+            self.move(*(round(begin + (stop - begin) * share) for begin, stop in zip(start, end, strict=True)))
+            time.sleep(0.15)
+        time.sleep(0.5)
+        self._xdotool("mouseup", "1")
+        time.sleep(0.3)
+
     def key(self, *keys: str) -> None:
         """Press keys, such as "ctrl+z"."""
         self._xdotool("key", *keys)
