@@ -39,6 +39,7 @@ from .remedies import remedies_of
 from .work import Work
 
 ICONS = {identifier: icon for identifier, _, _, icon, _ in STATES}
+NAME_SHARE = 0.6  # of a row: the name tells jobs apart; frames and date need no more than the rest
 END_ICONS = {"done": "CHECKMARK", "failed": "ERROR"}
 
 
@@ -54,7 +55,7 @@ class DIFFSYNTH_UL_jobs(bpy.types.UIList):
         return shown, [order.index(place) for place in range(len(items))]
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index) -> None:
-        row = layout.row(align=True)
+        row = layout.split(factor=NAME_SHARE, align=True)
         row.prop(item, "name", text="", emboss=False, icon=ICONS[item.state])
         row.label(text=f"{item.first}–{item.last}  {item.created[5:16]}")
 
