@@ -4,6 +4,7 @@ The worker and all that it computes is real. Between PyTorch's operators and the
 allocator or a driver comes from, sits a mode that raises what PyTorch itself raises there:
 
     memory BYTES    no convolution's result of more bytes fits: OutOfMemoryError, as long as SIGUSR1 has not come
+    frames COUNT    the same for results of more frames than so many
     lost COUNT      after so many operators that ask it the card has gone, for ever: AcceleratorError
     count 0         nothing fails; how many operators there were is the last line on stderr
 """
@@ -19,12 +20,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from diffsynth_blender.worker.__main__ import main
 
 CONVOLUTIONS = ("aten::convolution", "aten::conv2d")
+ELSEWHERE = ("safetensors", "memory_estimate")
+"""Whose operators are not the card's: weights are read into the computer's memory, an estimate has sizes only."""
 
 
-def is_reading() -> bool:
-    """Whether weights are being read from a file: into the computer's memory, whatever device they go to later."""
+def is_elsewhere() -> bool:
+    """Whether the card has nothing to do with what is computed now."""
     frame = sys._getframe(1)
-    while frame is not None and "safetensors" not in frame.f_code.co_filename:
+    while frame is not None and not any(name in frame.f_code.co_filename for name in ELSEWHERE):
         frame = frame.f_back
     return frame is not None
 
@@ -46,14 +49,16 @@ class FailingDevice(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if is_reading():
+        if is_elsewhere():
             return func(*args, **(kwargs or {}))
         self.count += 1
         if self._fault == "lost" and self.count > self._number:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might be …")
         result = func(*args, **(kwargs or {}))
-        if self._fault == "memory" and func.name() in CONVOLUTIONS and result.nbytes > self._number:
-            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {result.nbytes} bytes.")
+        if func.name() in CONVOLUTIONS:
+            taken = {"memory": result.nbytes, "frames": len(result)}.get(self._fault, 0)
+            if taken > self._number:
+                raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {result.nbytes} bytes.")
         return result
 
 

@@ -107,6 +107,8 @@ class Undisturbed:
 
     pristine: Path
     """The job folder, not run."""
+    finished: Path
+    """Another one of it, run."""
     frames: dict[str, str]
     """See `kills.frames_of`."""
     began: tuple[str, ...]
@@ -166,4 +168,4 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, healt
     assert told.is_done, told
     frames = frames_of(folder)
     assert len(frames) == 2 * FRAMES + 1  # the results, the independent frames, and the sheet that compares them
-    return Undisturbed(root / "pristine", frames, tuple(told.began))
+    return Undisturbed(root / "pristine", folder, frames, tuple(told.began))

@@ -24,7 +24,7 @@ def operators(undisturbed, tmp_path_factory) -> int:
 
 def test_a_card_that_stops(undisturbed, healthy, operators, tally, times, fault_seed, tmp_path):
     """At any moment: the job says so, this worker ends, another goes on, and nothing that was finished is lost."""
-    dice, count = random.Random(fault_seed), times(2, 12)
+    dice, count = random.Random(fault_seed), times(2, 9)
     for number in range(count):
         folder = undisturbed.copy(tmp_path / "job")
         moment = int(operators * (number + dice.random()) / count)

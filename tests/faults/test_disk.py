@@ -32,7 +32,7 @@ def test_a_full_disk_in_every_stage(small_disk: SmallDisk, undisturbed, tally, t
         ).is_done
         used = [mark - empty for mark in (*marks.values(), small_disk.used())]
         spans = [span for span in pairwise(used) if span[0] < span[1]]  # of the stages that write anything
-        for low, high in spans * times(1, 6):
+        for low, high in spans * times(1, 4):
             undisturbed.copy(folder)
             small_disk.leave(int(low + dice.random() * (high - low)))
             told = worker.run(folder)

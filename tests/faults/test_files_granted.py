@@ -23,7 +23,7 @@ def handles(pid: int) -> int:
 def test_no_more_files(undisturbed, healthy, tally, times, fault_seed, tmp_path):
     """From some moment on hardly a file more may be open, be it one that is read, written, or a library."""
     dice = random.Random(fault_seed)
-    for _ in range(times(1, 8)):
+    for _ in range(times(1, 6)):
         job_dir, stage, room = undisturbed.copy(tmp_path / "job"), dice.choice(undisturbed.began), dice.randrange(3)
         with Served() as worker:
 
@@ -53,7 +53,7 @@ def processes(worker: Served, made: Group | None, room: int) -> Iterator[None]:
 def test_no_more_threads(undisturbed, healthy, tally, times, fault_seed, tmp_path):
     """A new worker gets hardly a thread: it does with those, or ends in a sentence."""
     dice = random.Random(fault_seed)
-    for _ in range(times(1, 5)):
+    for _ in range(times(1, 4)):
         job_dir, room = undisturbed.copy(tmp_path / "job"), dice.randrange(0, 4)
         # The limit that anybody has counts for nobody who is root; a control group's does.
         with group("pids") if os.geteuid() == 0 else nullcontext() as made:

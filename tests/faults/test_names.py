@@ -71,7 +71,7 @@ def test_names_in_the_job_file(worker, yard, fault_seed, times, tally):
     """Wherever a name stands: the job runs with it or is refused, and its surroundings stay as they are."""
     good = json.loads((yard / "job.json").read_text())
     before, pairs = outside(yard), [(place, name) for place in PLACES for name in NAMES]
-    for place, name in random.Random(fault_seed).sample(pairs, times(10, 150)):
+    for place, name in random.Random(fault_seed).sample(pairs, times(10, 100)):
         value = changed(good, place, as_value(place, name))
         (yard / "job.json").write_text(json.dumps(value))
         with tried(tally, "strange name in job.json"):

@@ -41,7 +41,7 @@ def finish(fault: str, project: Project, job_dir: Path, tally, orphans: int) -> 
 def test_killed_while_the_worker_is_at_it(who, project, tmp_path, fault_seed, times, tally):
     """The worker ends by itself when its host is dead; the command goes on where it stopped, to the same bits."""
     chance = random.Random(f"{who} {fault_seed}")
-    for number in range(times(1, 4)):
+    for number in range(times(1, 3)):
         job_dir = tmp_path / str(number)
         with StartedHost(*project.run(job_dir)) as host:
             assert host.until(is_at(chance.choice(("passes", "load", "denoise", "write")))), host.stderr
@@ -71,7 +71,7 @@ def test_the_worker_killed_under_blender(project, tmp_path, fault_seed, times, t
 def test_blender_killed_while_it_renders(project, tmp_path, fault_seed, times, tally):
     """What was rendered stays and is not rendered again; the passes are those of a render without interruption."""
     chance = random.Random(f"render {fault_seed}")
-    for number in range(times(1, 4)):
+    for number in range(times(1, 3)):
         job_dir = tmp_path / str(number)
         with StartedHost(*project.run(job_dir)) as host:
             renders = chance.randint(1, 5)
