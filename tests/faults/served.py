@@ -157,6 +157,13 @@ def healthy() -> Iterator[Served]:
         yield worker
 
 
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Served]:
+    """One that serves all of what a file tries."""
+    with Served() as served:
+        yield served
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, healthy: Served) -> Undisturbed:
     """A small job with everything a job may have: independent frames, pictures, deflickering, two controls."""

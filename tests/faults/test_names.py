@@ -3,7 +3,6 @@
 import json
 import os
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +13,10 @@ from diffsynth_blender.protocol import BadJobError, Control, Lora, Reference, Re
 from diffsynth_blender.protocol.job_folder import check_folder
 from tests.e2e.conftest import ROOT
 from tests.e2e.job_folder import CHANNELS, write_job_folder
-from tests.faults.served import Served
 from tests.faults.wrong import NAMES, changed, is_refusal, tree, tried
 from tests.reference.scene import demo_scene
 
 SCENE = demo_scene(32, 16)
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Served]:
-    """One that serves all of what is tried."""
-    with Served() as served:
-        yield served
 
 
 PLACES = (

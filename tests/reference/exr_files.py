@@ -45,3 +45,11 @@ def write_exr_parts(path: Path, channels: dict[str, np.ndarray]) -> None:
         parts.setdefault(name.rpartition(".")[0], {})[name] = plane
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     OpenEXR.File([OpenEXR.Part(dict(header), part, name) for name, part in parts.items()]).write(str(path))
+
+
+def write_exr_tiles(path: Path, channels: dict[str, np.ndarray]) -> None:
+    """Write all `channels` as one part of tiles."""
+    tiles = OpenEXR.TileDescription()
+    tiles.xSize = tiles.ySize = 16
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.tiledimage, "tiles": tiles}
+    OpenEXR.File(header, dict(channels)).write(str(path))
