@@ -6,8 +6,7 @@ import socket
 from diffsynth_blender.protocol import Deflicker
 from tests.e2e.job_folder import write_job_folder
 from tests.faults.served import Served
-from tests.faults.sockets import listening
-from tests.faults.worker_process import session_members
+from tests.faults.sockets import family, listening
 from tests.faults.wrong import tried
 from tests.reference.scene import demo_scene
 
@@ -29,8 +28,9 @@ def test_nothing_listens(tiny_model, tmp_path, tally):
     with tried(tally, "looked for listening sockets"), Served() as worker:
 
         def look(_: object) -> None:
-            for pid in (os.getpid(), worker.pid, *session_members(worker.pid)):
-                looks.append(listening(pid))
+            pids = family(os.getpid())
+            assert worker.pid in pids
+            looks.extend(map(listening, pids))
 
         assert worker.run(folder, look).is_done
         look(None)
