@@ -19,16 +19,20 @@ def run_lines(
     is_cancelled: Callable[[], bool],
     cancelled: str,
     remedy: str,
+    errors: IO[bytes] | None = None,
+    start: Callable[..., "subprocess.Popen[str]"] = subprocess.Popen,
 ) -> int:
     """Run a program to its end; it does not outlive an exception.
 
     Args:
         command: program and arguments.
         environment: its variables, all of them.
-        on_line: receives every line it says, errors too.
+        on_line: receives every line it says.
         is_cancelled: asked all the time; once true, the program is ended.
         cancelled: what a SetupCancelledError then says.
         remedy: what to do where it cannot be started.
+        errors: receives what it says on stderr; these are lines like all others by default.
+        start: starts it, as `subprocess.Popen` does.
 
     Returns:
         Its exit code.
@@ -38,11 +42,11 @@ def run_lines(
         SetupCancelledError: it was asked to stop.
     """
     try:
-        process = subprocess.Popen(
+        process = start(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if errors is None else errors,
             env=dict(environment),
             encoding="utf-8",
             errors="replace",

@@ -6,9 +6,8 @@ A download runs in the worker's Python, which has the hub's library; Blender's h
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from ...client.behind import start_behind
 from ...client.environment import worker_environment
 from ...environment.errors import SetupError
 from ...environment.install import Step
-from ...environment.process_lines import lines_of
+from ...environment.process_lines import run_lines
 from ...protocol import ERRORS
 from ...protocol.errors import INTERNAL_EXIT_CODE
 from ..jobs.worker_job import PACKAGE_ROOT
@@ -56,7 +55,7 @@ class ModelWorker:
 
     def scan(self, path: Path, is_cancelled: Callable[[], bool]) -> list[dict]:
         """What a file is, or what lies in a folder."""
-        return list(self.run(["scan", str(path)], lambda step: None, is_cancelled))
+        return self.run(["scan", str(path)], lambda step: None, is_cancelled)
 
     def bring(self, file: Path, sha256: str, report: Report, is_cancelled: Callable[[], bool]) -> dict:
         """Import a file; what it is and where it lies now."""
@@ -66,36 +65,39 @@ class ModelWorker:
         (found,) = self.run(arguments, report, is_cancelled)
         return found
 
-    def run(self, arguments: list[str], report: Report, is_cancelled: Callable[[], bool]) -> Iterator[dict]:
-        """Events of one command, but those of progress, which are reported.
+    def run(self, arguments: list[str], report: Report, is_cancelled: Callable[[], bool]) -> list[dict]:
+        """Events of one command, but those of progress, which are reported as they come.
 
         Raises ModelsError where it failed, SetupError where the worker cannot be used, and SetupCancelledError where it
         was asked to stop.
         """
-        command = [str(self.python), "-m", "diffsynth_blender.worker", "models", *arguments, "--json"]
+        found: list[dict] = []
+
+        def take(line: str) -> None:
+            event = json.loads(line)
+            if event["type"] == "progress":
+                report(Step(event["text"], event["done"] / max(1, event["total"])))
+            elif event["type"] == "error":
+                raise ModelsError(event["kind"], event["message"])
+            elif event["type"] != "done":
+                found.append(event)
+
         with tempfile.TemporaryFile() as said:
-            try:
-                process = start_behind(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=said,
-                    env=self._environment(),
-                    encoding="utf-8",
-                )
-            except OSError as error:
-                raise SetupError(f"{self.python}: cannot be started: {error.strerror}; repair the set-up") from None
-            try:
-                yield from _events(lines_of(process.stdout, is_cancelled, CANCELLED), report)
-            except BaseException:
-                process.terminate()
-                raise
-            finally:
-                process.wait()
-            if process.returncode:
+            code = run_lines(
+                [str(self.python), "-m", "diffsynth_blender.worker", "models", *arguments, "--json"],
+                environment=self._environment(),
+                on_line=take,
+                is_cancelled=is_cancelled,
+                cancelled=CANCELLED,
+                remedy="repair the set-up",
+                errors=said,
+                start=start_behind,
+            )
+            if code:
                 said.seek(0)
                 last = said.read().decode(errors="replace").strip().splitlines()
                 raise SetupError(f"the worker ended: {last[-1] if last else 'without a word'}; repair the set-up")
+        return found
 
     def _environment(self) -> dict[str, str]:
         environment = worker_environment(PACKAGE_ROOT, downloads=True)
@@ -104,14 +106,3 @@ class ModelWorker:
         if self.proxy:
             environment |= {"HTTP_PROXY": self.proxy, "HTTPS_PROXY": self.proxy, "ALL_PROXY": self.proxy}
         return environment
-
-
-def _events(lines: Iterator[str], report: Report) -> Iterator[dict]:
-    for line in lines:
-        event = json.loads(line)
-        if event["type"] == "progress":
-            report(Step(event["text"], event["done"] / max(1, event["total"])))
-        elif event["type"] == "error":
-            raise ModelsError(event["kind"], event["message"])
-        elif event["type"] != "done":
-            yield event
