@@ -11,6 +11,7 @@ from .editor import RIGHT
 from .steps import JOB_SECONDS, MANY_STEPS, PROMPT, Step, Steps
 
 RUST = "a rusty iron sculpture"
+LIST_ROW = 20  # height of a job in the list [px]
 
 
 class Jobs(Steps):
@@ -47,7 +48,8 @@ class Jobs(Steps):
 
     def run_again(self) -> tuple[bool, str]:
         """Mark the older of them in the list, and run it again."""
-        self.panel.press("diffsynth.jobs.list[1].name", column=0.3)
+        x, y = self.panel.place("diffsynth.jobs.active")  # so says every row of the list: this is the first one
+        self.window.click(x, y + LIST_ROW)
         time.sleep(0.5)
         marked = self.window.ask("answer = bpy.context.scene.diffsynth.jobs.active")
         job = self.jobs()[1]

@@ -13,7 +13,7 @@ from .editor import Editor
 from .steps import JOB_SECONDS, PROMPT, Step, Steps
 
 SIZE = (1180, 1000)  # [px]: a panel with its sub-panels is in one picture, and text is legible at this size
-FRAMES = 12
+FRAMES = 6
 
 _IN_AREA = """
 window = bpy.context.window_manager.windows[0]
@@ -22,22 +22,24 @@ region = next(r for r in area.regions if r.type == "WINDOW")
 with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
     {code}
 """
-_FOUR_PICTURES = """
-import math
+_SPLIT = """
 window = bpy.context.window_manager.windows[0]
-view = max((a for a in window.screen.areas if a.type == "VIEW_3D"), key=lambda a: a.width * a.height)
-def split(area, direction, factor):
-    before = set(window.screen.areas[:])
+areas = [a for a in window.screen.areas if a.type == {kind!r} and a.height > 250]
+for area in areas:
     with bpy.context.temp_override(window=window, screen=window.screen, area=area):
-        bpy.ops.screen.area_split(direction=direction, factor=factor)
-    pair = [area, *(set(window.screen.areas[:]) - before)]
-    return sorted(pair, key=lambda a: (-a.y, a.x))
-upper, _ = split(view, "HORIZONTAL", 0.32)
-editors = [each for half in split(upper, "HORIZONTAL", 0.5) for each in split(half, "VERTICAL", 0.5)]
-for area, name in zip(editors, ("Result", "Control Depth", "Control Normal", "Motion")):
-    area.type = "IMAGE_EDITOR"
+        bpy.ops.screen.area_split(direction={direction!r}, factor={factor})
+"""
+_ONE_EDITOR = """
+views = [a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "VIEW_3D"]
+max(views, key=lambda a: a.height).type = "IMAGE_EDITOR"
+"""
+_FOUR_PICTURES = """
+editors = [a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "IMAGE_EDITOR"]
+editors.sort(key=lambda a: (-a.y, a.x))
+for area, name in zip(editors, ("Result", "Control Depth", "Control Normal", "Motion"), strict=True):
+    area.show_menus = False
+    area.spaces.active.show_gizmo = False
     area.spaces.active.image = bpy.data.images["Preview " + name]
-answer = [image.name for image in bpy.data.images if image.name.startswith("Preview ")]
 """
 _FIT = """
 window = bpy.context.window_manager.windows[0]
@@ -107,11 +109,18 @@ class Manual(Steps):
         time.sleep(1)
         self.window.ask(questions.ONE_WINDOW)
         time.sleep(1)
-        names = self.window.ask(_FOUR_PICTURES)
-        time.sleep(1)
+        for question in (
+            _SPLIT.format(kind="VIEW_3D", direction="HORIZONTAL", factor=0.32),
+            _ONE_EDITOR,
+            _SPLIT.format(kind="IMAGE_EDITOR", direction="HORIZONTAL", factor=0.5),
+            _SPLIT.format(kind="IMAGE_EDITOR", direction="VERTICAL", factor=0.5),
+            _FOUR_PICTURES,
+        ):
+            self.window.ask(question)
+            time.sleep(1)  # only what was drawn has its new place
         box = self.window.ask(_FIT)
         self._shoot("preview", box)
-        return as_wanted, f"{told}; {names}"
+        return as_wanted, told
 
     def progress(self) -> tuple[bool, str]:
         """A job with the latest frame."""
@@ -189,7 +198,7 @@ class Manual(Steps):
         """The panel, scrolled until its header is the first thing in the editor."""
         _, y = self.panel.place("diffsynth.look")
         _, top, *_ = self.panel.box()
-        self._run("PROPERTIES", f"bpy.ops.view2d.scroll_down(deltay={y - 46 - top})")
+        self._run("PROPERTIES", f"bpy.ops.view2d.scroll_down(deltay={top + 46 - y})")
         time.sleep(0.5)
         self.picture(name)
 
@@ -204,6 +213,7 @@ class Manual(Steps):
         Editor(self.window, "SEQUENCE_EDITOR", "UI").show_tab("DiffSynth")
 
     def _shoot(self, name: str, box: tuple[int, int, int, int]) -> None:
-        self.window.move(self.window.size[0] // 2, self.window.size[1] - 4)
+        left, top, width, height = box
+        self.window.move(left + width // 2, top + height // 2 + 7)  # where nothing has a tooltip
         time.sleep(2)
-        self.window.screenshot(self.pictures / f"{name}.png", tuple(box))
+        self.window.screenshot(self.pictures / f"{name}.png", (left, top, width, height))

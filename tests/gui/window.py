@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 INSIDE = Path(__file__).with_name("inside.py")
@@ -190,22 +189,13 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
     def under_pointer(self, x: int, y: int) -> str:
         """The Python command of the button at a place, or the path of the property; "" for neither."""
         self.move(x, y)
-        # Blender answers before it handles what has come, so a second answer comes after that. The button that the
-        # pointer comes to is told of it only once the one that it leaves has been.
         self.ask("bpy.context.window_manager.clipboard = ''")
+        # The button that the pointer comes to is told of it only once the one that it leaves has been.
+        self._until_handled()
         self.ask("")
         self._xdotool("key", "--delay", "0", "ctrl+shift+alt+c", "ctrl+c")
-        self.ask("")
+        self._until_handled()
         return str(self.ask("answer = bpy.context.window_manager.clipboard"))
-
-    def column(self, x: int, top: int, bottom: int) -> Iterator[tuple[int, str]]:
-        """What is under the pointer, from top to bottom, each thing once."""
-        before = ""
-        for y in range(top, bottom, ROW):
-            found = self.under_pointer(x, y)
-            if found and found != before:
-                yield y, found
-            before = found
 
     def screenshot(self, path: Path, crop: tuple[int, int, int, int] | None = None) -> None:
         """Write the screen, or a part of it given as left, top, width, height, as PNG."""
@@ -215,6 +205,15 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
             left, top, width, height = crop
             command += ["-crop", f"{width}x{height}+{left}+{top}", "+repage"]
         subprocess.run([*command, str(path)], env=self._environment, check=True, timeout=60)
+
+    def _until_handled(self) -> None:
+        """Wait until Blender has acted on the mouse and the keyboard.
+
+        It looks for events, answers, then acts on them. The first answer may come between an event and the look at it,
+        the second one before it is acted on; whatever is asked after these two comes after that.
+        """
+        self.ask("")
+        self.ask("")
 
     def _xdotool(self, *arguments: str) -> None:
         subprocess.run(["xdotool", *arguments], env=self._environment, check=True, timeout=60)
