@@ -214,6 +214,7 @@ class Manual(Steps):
 
     def _shoot(self, name: str, box: tuple[int, int, int, int]) -> None:
         left, top, width, height = box
-        self.window.move(left + width // 2, top + height // 2 + 7)  # where nothing has a tooltip
-        time.sleep(2)
+        for step in (7, 12):  # where nothing has a tooltip; one that is there goes when the pointer has gone on
+            self.window.move(left + width // 2, top + height // 2 + step)
+            time.sleep(1)
         self.window.screenshot(self.pictures / f"{name}.png", (left, top, width, height))
