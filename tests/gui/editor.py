@@ -10,8 +10,8 @@ from .window import Window
 COLUMN = 0.7  # of the width: where fields are, and buttons over the whole width; more than 1 is a place [px]
 LEFT = 0.3  # the left one of two buttons side by side
 RIGHT = -30  # [px] from the right edge: small buttons at the end of a row
-NOTCHES = 8  # of the mouse wheel between two looks: less than a panel's height
-NEARBY = (NOTCHES // 2, NOTCHES // 2, -2 * NOTCHES, -NOTCHES)  # a panel that has grown: below, or above
+NOTCH = 40  # by which the mouse wheel scrolls [px]
+NEARBY = (1, -2)  # pages, one after the other: what comes next is mostly below, else just above
 MARGIN = 4  # [px] to the next editor
 HEADER = 26  # height of a sub-panel's header [px]
 SWITCH = 46  # [px] from the left edge: a switch in a sub-panel's header
@@ -59,9 +59,9 @@ class Editor:
         if wanted in self._known and wanted in self.window.under_pointer(*self._known[wanted]):
             return self._known[wanted]
         found = self._look(wanted, column)
-        for notches in NEARBY:
+        for pages in NEARBY:
             if found is None:
-                self.scroll(notches)
+                self.scroll(pages * self._page)
                 found = self._look(wanted, column)
         if found is None:
             self.to_top()
@@ -69,7 +69,7 @@ class Editor:
                 found = self._look(wanted, column)
                 if found is not None:
                     break
-                self.scroll(NOTCHES)
+                self.scroll(self._page)
         if found is None:
             raise NotFoundError(f"no button {wanted!r} in {self.kind}, or it is disabled")
         self._known[wanted] = found
@@ -87,7 +87,7 @@ class Editor:
         x, y = self.place(switch, column=SWITCH)
         _, top, _, height = self.box()
         if not top < y + rows * HEADER < top + height - MARGIN:
-            self.scroll(NOTCHES if rows > 0 else -NOTCHES)
+            self.scroll(self._page // 2 if rows > 0 else -self._page // 2)
             x, y = self.place(switch, column=SWITCH)
         self.window.click(x + HEADER * 3, y + rows * HEADER)
         time.sleep(0.4)
@@ -126,6 +126,11 @@ answer = next(r for r in area.regions if r.type == {self.region!r}).active_panel
         time.sleep(0.8)
         start = first if top is None else max(first, top)
         self.window.screenshot(path, (left, start, width, first + height - start))
+
+    @property
+    def _page(self) -> int:
+        """Notches of the mouse wheel that bring what is not seen yet, and little of what is."""
+        return max((self.box()[3] - 2 * HEADER) // NOTCH, 1)
 
     def _look(self, wanted: str, column: float) -> tuple[int, int] | None:
         left, top, width, height = self.box()
