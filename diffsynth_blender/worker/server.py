@@ -1,7 +1,8 @@
 """The worker's end of the pipe: reads requests, runs one job at a time, writes events.
 
-The main thread runs the jobs; a reader thread answers at once what needs no job. Owns the process: when the host goes
-away, the process ends, in the middle of a job if need be (a job folder survives that). Must not import anything heavy.
+The main thread runs the jobs, as long as none lacked memory; a reader thread answers at once what needs no job. Owns the
+process: when the host goes away, the process ends, in the middle of a job if need be (a job folder survives that). Must
+not import anything heavy.
 """
 
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import __version__
-from ..protocol.errors import DeviceLostError, JobBusyError, JobCancelledError, ProtocolError
+from ..protocol.errors import DeviceLostError, JobBusyError, JobCancelledError, ProtocolError, WorkerMemoryError
 from ..protocol.framing import encode_line, read_messages
 from ..protocol.messages import (
     JOB_EVENTS,
@@ -86,14 +87,31 @@ class _Server:
 
     def serve(self, stream_in: IO[bytes]) -> int:
         threading.Thread(target=self._read, args=(stream_in,), name="read requests", daemon=True).start()
+        lacked_memory = False
         while (job := self._accepted.get()) is not None:
-            terminal = self._run(job)
+            terminal = self._run_apart(job) if lacked_memory else self._run(job)
             with self._job_lock:
                 self._job = None  # before the host learns of the end, so that its next job is not refused
             self._send(terminal)
             if isinstance(terminal, JobFailed) and terminal.kind == DeviceLostError.kind:
                 return DeviceLostError.exit_code  # CUDA serves this process nothing any more: the host starts another
+            lacked_memory |= isinstance(terminal, JobFailed) and terminal.kind == WorkerMemoryError.kind
         return self._exit_code
+
+    def _run_apart(self, job: _AcceptedJob) -> Event:
+        """Run one job in a thread of its own.
+
+        oneDNN never forgets, in a thread, that it was refused memory for the code of a kernel: from then on it could
+        not create any primitive there, however much memory there is (seen in PyTorch 2.13).
+        """
+        ends: list[Event] = []
+        thread = threading.Thread(target=lambda: ends.append(self._run(job)), name="job")
+        try:
+            thread.start()
+        except RuntimeError:  # the system grants none
+            return self._run(job)
+        thread.join()
+        return ends[0]
 
     def _run(self, job: _AcceptedJob) -> Event:
         """Run one job and return its only terminal event. Nothing a job raises ends the worker."""

@@ -69,11 +69,13 @@ def changed(value: Any, place: Place, new: object) -> Any:
 
 def is_refusal(message: str, *words: str) -> bool:
     """Whether a message is one line that a terminal shows as it is, with a remedy after the reason and these words."""
-    has_remedy = any(mark in message for mark in ("; ", "must be ", ": capture", ": make", ": restore", "again"))
+    has_remedy = any(
+        mark in message for mark in ("; ", "must be ", ": capture", ": make", ": restore", ": save", "again")
+    )
     return (
         message.isprintable()
         and len(message) <= 2_100
-        and has_remedy
+        and any(mark in message for mark in remedies)
         and "Traceback" not in message
         and all(word in message for word in words)
     )

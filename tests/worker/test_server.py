@@ -2,6 +2,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,33 @@ def test_shutdown_cancels_and_ends() -> None:
     assert exit_code == 0
     assert [type(event).__name__ for event in events] == ["Ready", "JobProgress", "JobCancelled"]
     assert all(event.job_id == "job-1" for event in events[1:])
+
+
+def test_a_job_after_one_that_lacked_memory_is_run_in_another_thread() -> None:
+    """What libraries remember of a refusal in a thread is the next job's no more; others share the main thread."""
+    seen = []
+
+    def run_job(job_dir: Path, *_: object) -> None:
+        seen.append(threading.current_thread())
+        if job_dir.name == "large":
+            raise MemoryError
+
+    ours, theirs = os.pipe()
+    ended, answers = os.pipe()
+    with os.fdopen(ours, "rb") as requests, os.fdopen(answers, "wb") as out:
+        worker = threading.Thread(target=serve, args=(requests, out), kwargs={"run_job": run_job})
+        worker.start()
+        with os.fdopen(ended, "rb") as stream, os.fdopen(theirs, "wb", buffering=0) as host:
+            events = read_messages(stream)
+            host.write(encode_line(Hello(PROTOCOL_VERSION, "")))
+            assert isinstance(next(events), Ready)
+            ends = []
+            for number, name in enumerate(("small", "large", "small")):
+                host.write(encode_line(RunJob(f"job-{number}", f"/{name}", None)))
+                ends.append(type(next(events)).__name__)
+        worker.join()
+    assert ends == ["JobDone", "JobFailed", "JobDone"]
+    assert seen[0] is seen[1] is worker and seen[2] is not worker
 
 
 def test_an_idle_worker_ends_when_its_host_leaves() -> None:
