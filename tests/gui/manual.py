@@ -48,10 +48,6 @@ for area in window.screen.areas:
         region = next(r for r in area.regions if r.type == "WINDOW")
         with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
             bpy.ops.image.view_all(fit_view=True)
-boxes = [(a.x, window.height - a.y - a.height, a.x + a.width, window.height - a.y)
-         for a in window.screen.areas if a.type == "IMAGE_EDITOR"]
-left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
-answer = left, top, max(b[2] for b in boxes) - left, max(b[3] for b in boxes) - top
 """
 _STRIPS_ONLY = """
 window = bpy.context.window_manager.windows[0]
@@ -60,10 +56,10 @@ for kind in ("FILE_BROWSER", "PROPERTIES"):
         with bpy.context.temp_override(window=window, screen=window.screen, area=area):
             bpy.ops.screen.area_close()
 """
-_STRIPS_BOX = """
+_BOX = """
 window = bpy.context.window_manager.windows[0]
 boxes = [(a.x, window.height - a.y - a.height, a.x + a.width, window.height - a.y)
-         for a in window.screen.areas if a.type == "SEQUENCE_EDITOR"]
+         for a in window.screen.areas if a.type == {kind!r}]
 left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
 answer = left, top, max(b[2] for b in boxes) - left, max(b[3] for b in boxes) - top
 """
@@ -118,8 +114,8 @@ class Manual(Steps):
         ):
             self.window.ask(question)
             time.sleep(1)  # only what was drawn has its new place
-        box = self.window.ask(_FIT)
-        self._shoot("preview", box)
+        self.window.ask(_FIT)
+        self._shoot("preview", self.window.ask(_BOX.format(kind="IMAGE_EDITOR")))
         return as_wanted, told
 
     def progress(self) -> tuple[bool, str]:
@@ -205,7 +201,7 @@ class Manual(Steps):
     def _strips(self, name: str) -> None:
         """Preview and time line, with the strips as large as they can be."""
         self._run("SEQUENCE_EDITOR", "bpy.ops.sequencer.view_all()")
-        self._shoot(name, self.window.ask(_STRIPS_BOX))
+        self._shoot(name, self.window.ask(_BOX.format(kind="SEQUENCE_EDITOR")))
 
     def _sidebar(self) -> None:
         self.window.ask(questions.SIDEBAR)
