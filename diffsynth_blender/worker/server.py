@@ -1,8 +1,8 @@
 """The worker's end of the pipe: reads requests, runs one job at a time, writes events.
 
-The main thread runs the jobs, as long as none lacked memory; a reader thread answers at once what needs no job. Owns the
-process: when the host goes away, the process ends, in the middle of a job if need be (a job folder survives that). Must
-not import anything heavy.
+The main thread runs the jobs, as long as none lacked memory; a reader thread answers at once what needs no job. Owns
+the process: when the host goes away, the process ends, in the middle of a job if need be (a job folder survives that).
+Must not import anything heavy.
 """
 
 import os

@@ -69,9 +69,7 @@ def changed(value: Any, place: Place, new: object) -> Any:
 
 def is_refusal(message: str, *words: str) -> bool:
     """Whether a message is one line that a terminal shows as it is, with a remedy after the reason and these words."""
-    has_remedy = any(
-        mark in message for mark in ("; ", "must be ", ": capture", ": make", ": restore", ": save", "again")
-    )
+    remedies = ("; ", "must be ", ": capture", ": make", ": restore", ": save", "again")
     return (
         message.isprintable()
         and len(message) <= 2_100
