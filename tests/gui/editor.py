@@ -122,7 +122,7 @@ answer = next(r for r in area.regions if r.type == {self.region!r}).active_panel
     def picture(self, path: Path, *, top: int | None = None) -> None:
         """Take its picture, with the pointer out of the way; from this y on, where one is given."""
         left, first, width, height = self.box()
-        self.window.move(left // 2, 2)
+        self.window.move(left // 2, self.window.size[1] // 2)  # a view, which has no tooltips
         time.sleep(0.8)
         start = first if top is None else max(first, top)
         self.window.screenshot(path, (left, start, width, first + height - start))
