@@ -28,7 +28,7 @@ class Editor:
         """Name the editor as Blender does ("PROPERTIES", "SEQUENCE_EDITOR"), and which region of it ("UI": sidebar)."""
         self.window, self.kind, self.region = window, kind, region
         self._known: dict[str, tuple[int, int]] = {}
-        self._last = 0  # where something was found [px]: what comes next is mostly below it
+        self._last = 0  # where something was found [px]: what comes next is mostly near it
 
     def box(self) -> tuple[int, int, int, int]:
         """Left, top, width, height [px]."""
@@ -138,10 +138,7 @@ answer = next(r for r in area.regions if r.type == {self.region!r}).active_panel
             column *= width
         x = left + int(column % width)
         first, last = top + MARGIN, top + height - MARGIN
-        between = min(max(self._last, first), last)
-        y = self.window.find(wanted, x, between, last)
-        if y is None:
-            y = self.window.find(wanted, x, first, between)
+        y = self.window.find(wanted, x, first, last, around=min(max(self._last, first), last))
         if y is None:
             return None
         self._last = y

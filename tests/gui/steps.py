@@ -13,7 +13,7 @@ from .window import Window
 
 PROMPT = "a clay render of toys on grass, hills, blue sky"
 JOB_SECONDS = 900.0  # for some frames of the demo shot, on two busy cores
-MANY_STEPS = 120  # of denoising, half of which are done: a small job lasts until its buttons are found
+MANY_STEPS = 200  # of denoising, half of which are done: a small job lasts until its buttons are found
 WIDTH = 420  # of the editor with the panel [px]: nothing in it is cut short
 
 Step = Callable[[], tuple[bool, str]]

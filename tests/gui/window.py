@@ -179,9 +179,13 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
         self._xdotool("keyup", "ctrl")
         time.sleep(0.3)
 
-    def find(self, wanted: str, x: int, top: int, bottom: int) -> int | None:
-        """The y [px] of a button or field in a column, by a part of its operator or data path; None where it is not."""
-        for y in range(top, bottom, ROW):
+    def find(self, wanted: str, x: int, top: int, bottom: int, *, around: int) -> int | None:
+        """The y [px] of a button or field in a column, by a part of its operator or data path; None where it is not.
+
+        The nearest to `around` [px], which is looked at first.
+        """
+        rows = [*range(around, bottom, ROW), *range(around - ROW, top, -ROW)]
+        for y in sorted(rows, key=lambda y: abs(y - around)):
             if wanted in self.under_pointer(x, y):
                 return y
         return None
