@@ -140,7 +140,8 @@ class Manual(Steps):
         self._run("PROPERTIES", "bpy.ops.diffsynth.queue_start('INVOKE_DEFAULT')")
         self.until_denoising()
         time.sleep(3)
-        self._from_header("jobs")
+        self.panel.scroll(80)
+        self.panel.picture(self.pictures / "jobs.png")
         waits = "any(j.state in ('WAITING', 'RUNNING') for j in bpy.data.scenes['Scene'].diffsynth.jobs.list)"
         self.window.wait_until(f"not {waits}", seconds=3 * JOB_SECONDS)
         return True, str([(job["name"], job["state"]) for job in self.jobs()])
