@@ -83,11 +83,11 @@ class Manual(Steps):
             self.panel_alone,
             self.preview,
             self.progress,
-            self.jobs_list,
             self.result,
             self.wipe,
             self.replace,
             self.nodes,
+            self.jobs_list,
         )
 
     def panel_alone(self) -> tuple[bool, str]:
@@ -212,6 +212,6 @@ class Manual(Steps):
     def _shoot(self, name: str, box: tuple[int, int, int, int]) -> None:
         left, top, width, height = box
         for step in (7, 12):  # where nothing has a tooltip; one that is there goes when the pointer has gone on
-            self.window.move(left + width // 2, top + height // 2 + step)
+            self.window.move(left + width // 2, top + height * 3 // 4 + step)
             time.sleep(1)
         self.window.screenshot(self.pictures / f"{name}.png", (left, top, width, height))
