@@ -6,6 +6,7 @@ Prints the id of the worker that was attached to it. With FILE it saves the file
 rendered; then it prints the id of the second Blender.
 """
 
+import atexit
 import os
 import sys
 import time
@@ -23,6 +24,8 @@ from tests.host.shots import make_shot
 if __name__ == "__main__":
     job_dir, on_close, file = Path(sys.argv[1]), sys.argv[2], (sys.argv[3:] or [None])[0]
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    # The last thing done at the end: the wheel of 4.2 crashes after it if a property with a callback was registered.
+    atexit.register(os._exit, 0)
     addon.register()
     scene = make_shot(width=64, height=40)
     scene.diffsynth.jobs.on_close = "END" if on_close == "KILL" else on_close
