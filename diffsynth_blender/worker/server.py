@@ -1,8 +1,7 @@
 """The worker's end of the pipe: reads requests, runs one job at a time, writes events.
 
-The main thread runs the jobs, as long as none lacked memory; a reader thread answers at once what needs no job. Owns
-the process: when the host goes away, the process ends, in the middle of a job if need be (a job folder survives that).
-Must not import anything heavy.
+The main thread runs the jobs; a reader thread answers at once what needs no job. Owns the process: when the host goes
+away, the process ends, in the middle of a job if need be (a job folder survives that). Must not import anything heavy.
 """
 
 import os
@@ -39,6 +38,13 @@ from .progress import ProgressFilter
 
 LEAVE_SECONDS = 1.0  # time to leave a job in an orderly way once the host is gone; then the process ends as it is
 WATCH_SECONDS = 0.5
+
+LAST = {error.kind: error.exit_code for error in (DeviceLostError, WorkerMemoryError)}
+"""Failures after which this process serves nobody any more, and the host starts another: kind → exit code.
+
+CUDA serves it nothing any more once the card has stopped. oneDNN never forgets, in a thread, that it was refused memory
+for the code of a kernel: from then on it creates no primitive there, however much there is (seen in PyTorch 2.13).
+"""
 
 
 @dataclass(frozen=True)
@@ -87,31 +93,14 @@ class _Server:
 
     def serve(self, stream_in: IO[bytes]) -> int:
         threading.Thread(target=self._read, args=(stream_in,), name="read requests", daemon=True).start()
-        lacked_memory = False
         while (job := self._accepted.get()) is not None:
-            terminal = self._run_apart(job) if lacked_memory else self._run(job)
+            terminal = self._run(job)
             with self._job_lock:
                 self._job = None  # before the host learns of the end, so that its next job is not refused
             self._send(terminal)
-            if isinstance(terminal, JobFailed) and terminal.kind == DeviceLostError.kind:
-                return DeviceLostError.exit_code  # CUDA serves this process nothing any more: the host starts another
-            lacked_memory |= isinstance(terminal, JobFailed) and terminal.kind == WorkerMemoryError.kind
+            if isinstance(terminal, JobFailed) and terminal.kind in LAST:
+                return LAST[terminal.kind]
         return self._exit_code
-
-    def _run_apart(self, job: _AcceptedJob) -> Event:
-        """Run one job in a thread of its own.
-
-        oneDNN never forgets, in a thread, that it was refused memory for the code of a kernel: from then on it could
-        not create any primitive there, however much memory there is (seen in PyTorch 2.13).
-        """
-        ends: list[Event] = []
-        thread = threading.Thread(target=lambda: ends.append(self._run(job)), name="job")
-        try:
-            thread.start()
-        except RuntimeError:  # the system grants none
-            return self._run(job)
-        thread.join()
-        return ends[0]
 
     def _run(self, job: _AcceptedJob) -> Event:
         """Run one job and return its only terminal event. Nothing a job raises ends the worker."""

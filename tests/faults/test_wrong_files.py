@@ -68,17 +68,17 @@ def moved(shot):
     return replace(shot, cameras=tuple(replace(c, world_to_camera=elsewhere(c.world_to_camera)) for c in shot.cameras))
 
 
-def all_cameras(scale: float):
-    """Every projection a multiple of what it was."""
+def lens(scale: float, rows: tuple[int, ...] = (0, 1, 2, 3)):
+    """Every projection with so much of what it was in some rows; the same in all of x, y and w is the same lens."""
+
+    def scaled(projection):
+        return tuple(
+            (*(value * scale for value in row[:3]), row[3]) if number in rows else row
+            for number, row in enumerate(projection)
+        )
 
     def change(shot):
-        return replace(
-            shot,
-            cameras=tuple(
-                replace(c, projection=tuple((*(v * scale for v in row[:3]), row[3]) for row in c.projection))
-                for c in shot.cameras
-            ),
-        )
+        return replace(shot, cameras=tuple(replace(c, projection=scaled(c.projection)) for c in shot.cameras))
 
     return change
 
@@ -115,9 +115,9 @@ FAULTS = {
         "half ids",
     )},
     "cameras in another place": job_wrong(moved),
-    "cameras of another lens": job_wrong(all_cameras(3.0)),
-    "cameras that project nothing": job_wrong(all_cameras(0.0)),
-    "cameras without end": job_wrong(all_cameras(1e200)),
+    "cameras of another lens": job_wrong(lens(3.0, rows=(0, 1))),
+    "cameras that project nothing": job_wrong(lens(0.0)),
+    "cameras without end": job_wrong(lens(1e200)),
     "samples elsewhere": job_wrong(lambda shot: replace(shot, sample_offset=(1e300, -40.0))),
     "background everywhere": job_wrong(lambda shot: replace(shot, background_depth=1e-300)),
     "a larger shot": job_wrong(lambda shot: replace(shot, width=65_536, height=65_536)),

@@ -2,7 +2,6 @@ import io
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,9 @@ from diffsynth_blender.protocol import (
     RunJob,
     Shutdown,
 )
+from diffsynth_blender.protocol.errors import DeviceLostError
 from diffsynth_blender.protocol.framing import encode_line, read_messages
+from diffsynth_blender.worker.failure import describe_failure
 from diffsynth_blender.worker.server import serve
 
 ROOT = Path(__file__).parents[2]
@@ -54,31 +55,21 @@ def test_shutdown_cancels_and_ends() -> None:
     assert all(event.job_id == "job-1" for event in events[1:])
 
 
-def test_a_job_after_one_that_lacked_memory_is_run_in_another_thread() -> None:
-    """What libraries remember of a refusal in a thread is the next job's no more; others share the main thread."""
-    seen = []
+@pytest.mark.parametrize("error", [MemoryError(), DeviceLostError("the card has stopped; run the job again")])
+def test_a_worker_that_the_machine_refused_ends_after_telling(error: Exception) -> None:
+    """Libraries remember a refusal for as long as the process lives: the next job is another worker's."""
 
-    def run_job(job_dir: Path, *_: object) -> None:
-        seen.append(threading.current_thread())
-        if job_dir.name == "large":
-            raise MemoryError
+    def run_job(*_: object) -> None:
+        raise error
 
     ours, theirs = os.pipe()
-    ended, answers = os.pipe()
-    with os.fdopen(ours, "rb") as requests, os.fdopen(answers, "wb") as out:
-        worker = threading.Thread(target=serve, args=(requests, out), kwargs={"run_job": run_job})
-        worker.start()
-        with os.fdopen(ended, "rb") as stream, os.fdopen(theirs, "wb", buffering=0) as host:
-            events = read_messages(stream)
-            host.write(encode_line(Hello(PROTOCOL_VERSION, "")))
-            assert isinstance(next(events), Ready)
-            ends = []
-            for number, name in enumerate(("small", "large", "small")):
-                host.write(encode_line(RunJob(f"job-{number}", f"/{name}", None)))
-                ends.append(type(next(events)).__name__)
-        worker.join()
-    assert ends == ["JobDone", "JobFailed", "JobDone"]
-    assert seen[0] is seen[1] is worker and seen[2] is not worker
+    with os.fdopen(ours, "rb") as requests, os.fdopen(theirs, "wb") as host:
+        host.write(encode_line(Hello(PROTOCOL_VERSION, "")) + encode_line(RunJob("job-1", "/shot", None)))
+        host.flush()
+        out = io.BytesIO()
+        assert serve(requests, out, run_job=run_job) == describe_failure(error).exit_code != 0
+    _, end = read_messages(io.BytesIO(out.getvalue()))
+    assert isinstance(end, JobFailed) and end.kind == describe_failure(error).kind
 
 
 def test_an_idle_worker_ends_when_its_host_leaves() -> None:
