@@ -40,8 +40,7 @@ class Editor:
 
     def fill(self, wanted: str, text: str) -> None:
         """Replace a field's value by typing."""
-        place = self.place(wanted)
-        self.window.move(*place)
+        self.window.hover(*self.place(wanted))
         time.sleep(0.2)
         self.window.key("Return")  # a field under the pointer opens, whatever it holds
         self.window.key("ctrl+a")
@@ -50,7 +49,7 @@ class Editor:
 
     def turn(self, wanted: str, notches: int) -> None:
         """Choose another item of a menu, so many below the one that is chosen, by the wheel with Ctrl held."""
-        self.window.move(*self.place(wanted))
+        self.window.hover(*self.place(wanted))
         time.sleep(0.2)
         self.window.turn(notches)
 

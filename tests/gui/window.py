@@ -127,9 +127,17 @@ answer = (region.x, bpy.context.window_manager.windows[0].height - region.y - re
         """Move the pointer."""
         self._xdotool("mousemove", str(x), str(y))
 
+    def hover(self, x: int, y: int) -> None:
+        """Come to a place from beside it, and wait until what is there knows: a pointer that stays tells nothing."""
+        self.move(x + 3, y)
+        self._until_handled()
+        self.move(x, y)
+        self._until_handled()
+        self.ask("")
+
     def click(self, x: int, y: int, *, button: int = 1, modifier: str = "") -> None:
         """Click, as a hand does: the pointer arrives first."""
-        self.move(x, y)
+        self.hover(x, y)
         time.sleep(0.15)
         if modifier:
             self._xdotool("keydown", modifier)
