@@ -21,7 +21,7 @@ from diffsynth_blender.protocol import (
     JobCancelledError,
     JobProgress,
 )
-from diffsynth_blender.worker.__main__ import take_stdout
+from diffsynth_blender.worker.__main__ import take_stdin, take_stdout
 from diffsynth_blender.worker.cli import run
 from diffsynth_blender.worker.server import end_with_parent, serve
 
@@ -120,7 +120,7 @@ if __name__ == "__main__":
     stdout = take_stdout()
     if sys.argv[1] == "serve":
         end_with_parent()
-        sys.exit(serve(sys.stdin.buffer, stdout, run_job=run_made_up_job, run_deflicker=run_made_up_deflicker))
+        sys.exit(serve(take_stdin(), stdout, run_job=run_made_up_job, run_deflicker=run_made_up_deflicker))
     events_file = Path(sys.argv[sys.argv.index("--events") + 1]) if "--events" in sys.argv else None
     events_out = stdout if "--json" in sys.argv else None
     sys.exit(run(Path(sys.argv[2]), events_out=events_out, events_file=events_file, run_job=run_made_up_job))

@@ -71,12 +71,24 @@ def test_a_failed_job_leaves_the_worker_usable(start: Start, wait: Wait, job_dir
     """Run job after job on the same process, whatever the one before did."""
     session = start()
     pids = set()
-    for name in ("bug", "memory", "leave", "quick", "bad", "quick"):
+    for name in ("bug", "leave", "quick", "bad", "quick"):
         session.submit(job_dir(name))
         wait(session, *TERMINAL)
         assert session.ready is not None and not session.is_over
         pids.add(session.ready.pid)
     assert len(pids) == 1
+
+
+def test_a_worker_that_lacked_memory_is_over(start: Start, wait: Wait, job_dir: JobDir) -> None:
+    """It ends by itself after telling, with the exit code of that failure."""
+    session = start()
+    session.submit(job_dir("memory"))
+    wait(session, *TERMINAL)
+    deadline = time.monotonic() + 30.0
+    while not session.is_over and time.monotonic() < deadline:
+        assert not session.poll()
+        time.sleep(0.01)
+    assert session.is_over and session.process.exit_reason() == "exit code 4"
 
 
 def test_cancel_is_seen_within_one_step(start: Start, wait: Wait, job_dir: JobDir) -> None:
