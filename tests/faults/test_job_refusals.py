@@ -127,7 +127,7 @@ ARGUMENTS = (
       ("strength", "=1", "strength=NaN", "a.b.c=1", b"prompt=\xff", "steps=" + "[" * 9000, "seed=" + "9" * 5000)),
     ("deflicker",), ("deflicker", *STYLE, "--output", "JOB/out"),
     ("deflicker", *GUIDED, "--output", "JOB/source"), ("deflicker", *GUIDED, "--output", "JOB"),
-    ("deflicker", *GUIDED, "--output", "JOB/output/deep"), ("deflicker", *GUIDED, "--output", "/dev/null"),
+    ("deflicker", *STYLE, "--job", "JOB", "--output", "JOB/output/deep"), ("deflicker", *GUIDED, "--output", "/dev/null"),
     ("deflicker", *GUIDED, "--output", "JOB/out", "--window", "-1"),
     ("deflicker", *GUIDED, "--output", "JOB/out", "--window", "65"),
     ("deflicker", *GUIDED, "--output", "JOB/out", "--device", "tpu"),
