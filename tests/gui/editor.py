@@ -38,11 +38,15 @@ class Editor:
         """Press a button by a part of its Python command or data path. Raises NotFoundError."""
         self.window.click(*self.place(wanted, column=column))
 
-    def fill(self, wanted: str, text: str) -> None:
+    def fill(self, wanted: str, text: str, *, is_path: bool = False) -> None:
         """Replace a field's value by typing."""
-        self.window.hover(*self.place(wanted))
-        time.sleep(0.2)
-        self.window.key("Return")  # a field under the pointer opens, whatever it holds
+        place = self.place(wanted)
+        if is_path:  # Return does not open a path in Blender 4.3, a click does
+            self.window.click(*place)
+        else:  # a number would be dragged or stepped by a click
+            self.window.hover(*place)
+            time.sleep(0.2)
+            self.window.key("Return")
         self.window.key("ctrl+a")
         self.window.type(text)
         self.window.key("Return")

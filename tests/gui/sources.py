@@ -53,10 +53,10 @@ class Sources(Steps):
         self.settle()
         self.open_file(self.shot)
         self.panel.fill("diffsynth.prompt", PROMPT)
-        self.panel.fill("diffsynth.output_folder", "//from_passes")
+        self.panel.fill("diffsynth.output_folder", "//from_passes", is_path=True)
         self.panel.open_panel("diffsynth.use_deflicker", -3, "diffsynth.source.kind")
         self.panel.turn("diffsynth.source.kind", 1)
-        self.panel.fill("diffsynth.source.passes_file", str(self.passes))
+        self.panel.fill("diffsynth.source.passes_file", str(self.passes), is_path=True)
         self.panel.press("diffsynth.fit_range(", column=0.3)
         time.sleep(1)
         self.panel.press("diffsynth.check_source(")
@@ -69,7 +69,7 @@ class Sources(Steps):
         frames = sorted((self.shot.parent / "from_passes" / "Scene" / "source").glob("*.png"))
         others = [path.name for path in frames[1:]]
         self.window.ask(_FOOTAGE.format(first=str(frames[0]), others=others))
-        self.panel.fill("diffsynth.output_folder", "//from_footage")
+        self.panel.fill("diffsynth.output_folder", "//from_footage", is_path=True)
         self.panel.turn("diffsynth.source.kind", 1)
         self.panel.fill("diffsynth.source.strip", "Footage")
         self.window.key("Escape")  # suggestions that stay open
