@@ -9,12 +9,14 @@ number of threads. On CUDA a frame is one band.
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import copy
 from itertools import pairwise
-from threading import get_ident
+from queue import SimpleQueue
 from types import ModuleType
+from weakref import finalize
 
 import warp as wp
 
@@ -26,6 +28,66 @@ ROWS_PER_BAND = 16
 
 BANDS_PER_THREAD = 8
 """Rows differ in cost; with one band a thread the others wait for the slowest: a match took 1.2 times as long."""
+
+
+class _Turn:
+    """Something that a helper does, unless whoever asked for it was quicker."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._begun, self._ended = allocate_lock(), allocate_lock()
+        self._ended.acquire()
+        self._error: BaseException | None = None
+
+    def take(self) -> None:
+        """Do it, in a helper; nothing where it is done or called off."""
+        if self._begun.acquire(blocking=False):
+            try:
+                self._work()
+            except BaseException as error:
+                self._error = error
+            finally:
+                self._ended.release()
+
+    def finish(self) -> None:
+        """Wait for its end; one that has not begun is called off. Raises what it raised."""
+        if not self._begun.acquire(blocking=False):
+            self._ended.acquire()
+            if self._error is not None:
+                raise self._error
+
+
+class _Helpers:
+    """Threads that take turns, for as long as this lives.
+
+    Not those of concurrent.futures: `Thread.start` waits for ever for one that finds no memory to begin with.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._missing = count
+        self._waiting: SimpleQueue[_Turn | None] = SimpleQueue()
+        finalize(self, _dismiss, self._waiting, count)
+
+    def ask(self, work: Callable[[], None]) -> _Turn:
+        """Have a helper do something when one is free; who has not enough of them does with fewer."""
+        if self._missing:
+            self._missing -= 1
+            with suppress(RuntimeError, MemoryError):  # the system grants no more
+                start_new_thread(_help, (self._waiting,))
+        turn = _Turn(work)
+        self._waiting.put(turn)
+        return turn
+
+
+def _help(waiting: SimpleQueue[_Turn | None]) -> None:
+    while (turn := waiting.get()) is not None:
+        turn.take()
+        del turn  # and what it works on
+
+
+def _dismiss(waiting: SimpleQueue[_Turn | None], count: int) -> None:
+    for _ in range(count):
+        waiting.put(None)
 
 
 class Bands:
@@ -41,7 +103,7 @@ class Bands:
         self.device = wp.get_device(device)
         self._threads = 1 if self.device.is_cuda else threads or core_count()
         # Who asks for work does its share.
-        self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
+        self._helpers = _Helpers(self._threads - 1) if self._threads > 1 else None
 
     def load(self, *modules: ModuleType) -> None:
         """Load the kernels of Python `modules`; to be done before a launch, not from several threads."""
@@ -56,7 +118,7 @@ class Bands:
             work: launches a kernel on some rows.
             rows_per_band: fewest rows worth a thread; 1 where each row is heavy.
         """
-        count = max(1, min(self._threads * BANDS_PER_THREAD if self._pool else 1, height // rows_per_band))
+        count = max(1, min(self._threads * BANDS_PER_THREAD if self._helpers else 1, height // rows_per_band))
         edges = [height * band // count for band in range(count + 1)]
         spans = [(top, bottom - top) for top, bottom in pairwise(edges)]
         waiting = iter(spans)
@@ -65,14 +127,14 @@ class Bands:
             for span in waiting:
                 work(*span)
 
-        helpers = (
-            [] if self._pool is None else [self._pool.submit(take_turns) for _ in range(min(self._threads, count) - 1)]
+        asked = (
+            []
+            if self._helpers is None
+            else [self._helpers.ask(take_turns) for _ in range(min(self._threads, count) - 1)]
         )
         take_turns()
-        for helper in helpers:
-            # One that has not begun yet has nothing left to do.
-            if not helper.cancel():
-                helper.result()
+        for turn in asked:
+            turn.finish()  # one that has not begun has nothing left to do
 
     def launch(
         self,

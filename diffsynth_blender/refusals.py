@@ -5,7 +5,8 @@ alone, so all may use it; classes of other libraries are known by their names.
 
 CUDA out of memory is a class of its own, of PyTorch's own allocator. What another library asks of the driver comes as
 an `AcceleratorError`; what cuBLAS and cuDNN are refused, the CPU's allocator, oneDNN and Warp as a plain RuntimeError;
-what the loader of libraries lacks as an ImportError; what safetensors is refused as an error of its own.
+what the loader of libraries lacks as an ImportError, what Pillow's
+encoders lack as an OSError; what safetensors is refused as an error of its own.
 """
 
 import errno
@@ -16,6 +17,7 @@ _MEMORY_WORDS = (
     "DefaultCPUAllocator:", "could not create a memory", "could not create a primitive", "bad_alloc",
     "CUDA out of memory", "HIP out of memory", "CUDA error: out of memory", "HIP error: out of memory", "ALLOC_FAILED",
     "Failed to allocate", "failed to map segment", "annot allocate memory", "unable to mmap",
+    "codec configuration error when writing", "out of memory when writing",
 )  # fmt: skip
 _DEVICE_CLASSES = ("AcceleratorError",)
 _DEVICE_WORDS = ("CUDA error", "HIP error", "CUDA driver error", "EXECUTION_FAILED", "STATUS_INTERNAL_ERROR")

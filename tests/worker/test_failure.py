@@ -29,6 +29,7 @@ class AcceleratorError(RuntimeError):
         (RuntimeError("Failed to allocate 8000000000 bytes on device 'cuda:0'"), "out_of_memory", 4),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "out_of_memory", 4),
         (OSError(12, "Cannot allocate memory"), "out_of_memory", 4),
+        (OSError("codec configuration error when writing image file"), "out_of_memory", 4),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "out_of_memory", 4),
         (AcceleratorError("CUDA error: out of memory"), "out_of_memory", 4),
         (AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might be"), "device_lost", 3),
