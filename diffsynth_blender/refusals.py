@@ -5,8 +5,8 @@ alone, so all may use it; classes of other libraries are known by their names.
 
 CUDA out of memory is a class of its own, of PyTorch's own allocator. What another library asks of the driver comes as
 an `AcceleratorError`; what cuBLAS and cuDNN are refused, the CPU's allocator, oneDNN and Warp as a plain RuntimeError;
-what the loader of libraries lacks as an ImportError, what Pillow's
-encoders lack as an OSError; what safetensors is refused as an error of its own.
+what the loader of libraries lacks as an ImportError, what Pillow's encoders lack as an OSError; what safetensors is
+refused as an error of its own.
 """
 
 import errno
