@@ -78,6 +78,7 @@ class Sources(Steps):
         self.panel.press("diffsynth.stylise(")
         time.sleep(2)
         refused = str(self.window.ask(questions.FAILURE))
+        self.window.key("Escape")  # a report that stays over the panel until the pointer leaves it
         if refused:
             self.picture("remedy")
             self.panel.press("diffsynth.mend(", column=0.3)
