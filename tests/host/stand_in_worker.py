@@ -23,7 +23,7 @@ from diffsynth_blender.protocol import (
     output_path,
     settings_hash,
 )
-from diffsynth_blender.worker.__main__ import take_stdout
+from diffsynth_blender.worker.__main__ import take_stdin, take_stdout
 from diffsynth_blender.worker.server import end_with_parent, serve
 
 
@@ -69,4 +69,4 @@ def run_stand_in_job(
 if __name__ == "__main__":
     stdout = take_stdout()
     end_with_parent()
-    sys.exit(serve(sys.stdin.buffer, stdout, run_job=run_stand_in_job))
+    sys.exit(serve(take_stdin(), stdout, run_job=run_stand_in_job))
