@@ -10,6 +10,7 @@ import pytest
 from diffsynth_blender.host import api
 from diffsynth_blender.host.capture.checks import CaptureError
 from diffsynth_blender.host.compat import compositor_tree
+from diffsynth_blender.host.source.pictures import PictureMaker
 from diffsynth_blender.host.source.source import PassesSource
 from diffsynth_blender.protocol import load_job
 from tests.host import shots, sources
@@ -215,6 +216,16 @@ def test_the_scene_is_as_it_was(tmp_path: Path) -> None:
     assert [node.name for node in compositor_tree(scene).nodes] == nodes
     assert scene.frame_current == 1 and scene.render.image_settings.file_format == "PNG"
     assert bpy.context.window_manager.windows[0].scene == scene
+
+
+def test_pictures_are_composed_on_the_processor(tmp_path: Path) -> None:
+    """Whatever the scene says of its own: the pixels are those of any machine, and a card in software crashes 5.2."""
+    scene = make_shot()
+    first = sources.render_passes(scene, tmp_path / "exr")
+    scene.render.compositor_device = "GPU"
+    with PictureMaker(scene, "") as maker, maker.picture(first, 4, tmp_path / "0004.png") as alone:
+        assert (alone.render.compositor_device, alone.render.compositor_precision) == ("CPU", "FULL")
+    assert scene.render.compositor_device == "GPU"
 
 
 def test_a_capture_is_reused_until_a_file_changes(tmp_path: Path) -> None:
