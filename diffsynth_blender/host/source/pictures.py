@@ -41,8 +41,8 @@ class PictureMaker:
         render.use_compositing, render.use_sequencer = True, False
         render.use_border = render.use_multiview = render.use_stamp = render.use_freestyle = False
         render.use_file_extension = True
-        # 5.2 composes on the graphics card where nobody says otherwise, which a machine may have in software only: there
-        # it crashes at a picture's mipmaps (Mesa).
+        # 5.2 composes on the graphics card where nobody says otherwise; where that is Mesa's software, it crashes at a
+        # picture's mipmaps.
         render.compositor_device, render.compositor_precision = "CPU", "FULL"
         compat.use_png(render.image_settings)
         render.image_settings.color_mode = "RGBA" if render.film_transparent else "RGB"
