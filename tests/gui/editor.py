@@ -12,6 +12,8 @@ LEFT = 0.3  # the left one of two buttons side by side
 RIGHT = -30  # [px] from the right edge: small buttons at the end of a row
 NOTCH = 40  # by which the mouse wheel scrolls [px]
 NEARBY = (1, -2)  # pages, one after the other: what comes next is mostly below, else just above
+PAGES = 20  # at most, from top to bottom
+ROUNDS = 2  # from top to bottom: on a busy machine Blender may answer for a button when the pointer has left it
 MARGIN = 4  # [px] to the next editor
 HEADER = 26  # height of a sub-panel's header [px]
 SWITCH = 46  # [px] from the left edge: a switch in a sub-panel's header
@@ -66,13 +68,8 @@ class Editor:
             if found is None:
                 self.scroll(pages * self._page)
                 found = self._look(wanted, column)
-        if found is None:
-            self.to_top()
-            for _ in range(20):
-                found = self._look(wanted, column)
-                if found is not None:
-                    break
-                self.scroll(self._page)
+        for _ in range(ROUNDS):
+            found = self._look_everywhere(wanted, column) if found is None else found
         if found is None:
             raise NotFoundError(f"no button {wanted!r} in {self.kind}, or it is disabled")
         self._known[wanted] = found
@@ -134,6 +131,15 @@ answer = next(r for r in area.regions if r.type == {self.region!r}).active_panel
     def _page(self) -> int:
         """Notches of the mouse wheel that bring what is not seen yet, and little of what is."""
         return max((self.box()[3] - 2 * HEADER) // NOTCH, 1)
+
+    def _look_everywhere(self, wanted: str, column: float) -> tuple[int, int] | None:
+        self.to_top()
+        for _ in range(PAGES):
+            found = self._look(wanted, column)
+            if found is not None:
+                return found
+            self.scroll(self._page)
+        return None
 
     def _look(self, wanted: str, column: float) -> tuple[int, int] | None:
         left, top, width, height = self.box()
