@@ -48,8 +48,10 @@ class Jobs(Steps):
 
     def run_again(self) -> tuple[bool, str]:
         """Mark the older of them in the list, and run it again."""
-        x, y = self.panel.place("diffsynth.jobs.active")  # so says every row of the list: this is the first one
-        for into_next in (0, LIST_ROW // 3, 2 * LIST_ROW // 3):  # it may have been met anywhere between its edges
+        x, y = self.panel.place("diffsynth.jobs.active")  # so says every row of the list
+        while "diffsynth.jobs.active" in self.window.under_pointer(x, y - LIST_ROW):
+            y -= LIST_ROW
+        for into_next in (0, LIST_ROW // 3, 2 * LIST_ROW // 3):  # the first was met anywhere between its edges
             self.window.click(x, y + LIST_ROW + into_next)
             time.sleep(0.5)
             marked = self.window.ask("answer = bpy.context.scene.diffsynth.jobs.active")
