@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -134,9 +134,8 @@ class HeldProcess:
                 self.stderr += line.decode(errors="replace")
 
 
-def session_members(session: int) -> list[int]:
-    """Processes of a session that run; zombies do not count."""
-    found = []
+def running() -> Iterator[tuple[int, list[str]]]:
+    """Each process and its fields in /proc/PID/stat from the state on; zombies do not count."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -144,9 +143,13 @@ def session_members(session: int) -> list[int]:
             status = (entry / "stat").read_text().rpartition(")")[2].split()
         except OSError:  # it has just ended
             continue
-        if int(status[3]) == session and status[0] != "Z":
-            found.append(int(entry.name))
-    return found
+        if status[0] != "Z":
+            yield int(entry.name), status
+
+
+def session_members(session: int) -> list[int]:
+    """Processes of a session that run; zombies do not count."""
+    return [pid for pid, status in running() if int(status[3]) == session]
 
 
 def left_of_session(session: int, seconds: float = 3.0) -> list[int]:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from tests.faults.held_process import running
+
 LISTENS, BOUND = "0A", "07"
 """States in /proc/net: a TCP socket that listens, a UDP socket that anybody may send to."""
 
@@ -10,15 +12,8 @@ LISTENS, BOUND = "0A", "07"
 def family(root: int) -> list[int]:
     """A process and all that it has started, and they have; zombies do not count."""
     children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            status = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        if status[0] != "Z":
-            children.setdefault(int(status[1]), []).append(int(entry.name))
+    for pid, status in running():
+        children.setdefault(int(status[1]), []).append(pid)
     found = [root]
     for pid in found:  # which grows meanwhile
         found += children.get(pid, ())

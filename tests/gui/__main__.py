@@ -60,14 +60,18 @@ def main() -> int:
     return 0 if all(outcome.as_wanted for outcome in outcomes) else 1
 
 
+def window_of(installed: Installed, display: str, **size: tuple[int, int]) -> Window:
+    """A Blender with the extension, on a screen of its own; `size` [px] where it is not the usual one."""
+    talk = installed.folder / "talk"
+    return Window(installed.blender, talk, display=display, environment=installed.environment, **size)
+
+
 def through_the_window(installed: Installed, shot: Path, extension: Path, display: str) -> Iterator[Outcome]:
     """Everything an artist does, in one Blender that is quit once and started again."""
     pictures = installed.folder / "pictures"
     yield from install_by_dialog(installed.blender, extension, installed.folder / "by hand", pictures, display)
     passes = render_passes(installed, shot)
-    with Window(
-        installed.blender, installed.folder / "talk", display=display, environment=installed.environment
-    ) as window:
+    with window_of(installed, display) as window:
         for steps in (Stylising, Results, Jobs):
             yield from steps(window, shot, pictures).tour()
         yield from Sources(window, shot, pictures, passes).tour()
@@ -79,26 +83,14 @@ def measured(installed: Installed, display: str) -> Iterator[Outcome]:
     shot = installed.make_shot("freezes.blend", 6)
     job = shot.parent / "stylised" / "Scene"
     installed.run("-b", str(shot), "--command", "diffsynth", "export-job", "--output", str(job), "--prompt", "toys")
-    with Window(
-        installed.blender,
-        installed.folder / "talk",
-        display=display,
-        environment=installed.environment,
-        size=freezes.SIZE,
-    ) as window:
+    with window_of(installed, display, size=freezes.SIZE) as window:
         yield from Freezes(window, shot, installed.folder / "pictures").tour()
 
 
 def pictures(installed: Installed, display: str) -> Iterator[Outcome]:
     """What the manual shows, taken anew."""
     shot = installed.make_shot("demo.blend", manual.FRAMES)
-    with Window(
-        installed.blender,
-        installed.folder / "talk",
-        display=display,
-        environment=installed.environment,
-        size=manual.SIZE,
-    ) as window:
+    with window_of(installed, display, size=manual.SIZE) as window:
         yield from Manual(window, shot, installed.folder / "pictures").tour()
 
 
