@@ -28,6 +28,7 @@ from .train_export import export
 from .train_few_steps import train_few_steps
 from .train_model import make_vae
 from .train_store import SceneStore
+from .train_tile import set_tile_embedding
 from .train_tiny import SAMPLES, agreement, export_tiny, train_tiny
 
 STAGES = {"decoder": 0.25, "diffusion": 0.65, "export": 0.0, "tiny": 0.1}
@@ -86,7 +87,8 @@ def begin(stage: str, other: Path, store: SceneStore, training: Path) -> None:
         begin_decoder_with(other / "decoder.pt", np.load(other / SPREAD), spread, decoder, training)
     elif stage == "diffusion":
         words = CLIPTokenizer.from_pretrained(other / TOKENIZER, local_files_only=True)
-        begin_with(other / "diffusion.pt", words, trained_tokenizer(store, training), training)
+        tokenizer, spread = trained_tokenizer(store, training), latent_spread(store, training)
+        begin_with(other / "diffusion.pt", words, tokenizer, spread, training)
 
 
 def run_stage(
@@ -103,7 +105,9 @@ def run_stage(
         train_few_steps(teacher, spread, tokenizer, store, training, minutes=minutes, device=device)
     else:
         how = {"minutes": minutes, "device": device, "threads": threads}
-        train_diffusion(DemoModel(tokenizer), spread, tokenizer, store, training, **how)
+        model = DemoModel(tokenizer)
+        set_tile_embedding(model.controlnets["tile"], spread)
+        train_diffusion(model, spread, tokenizer, store, training, **how)
 
 
 def add_tiny(

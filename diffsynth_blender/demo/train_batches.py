@@ -18,13 +18,14 @@ from .train_store import SceneStore
 CONTROLS = ("depth", "normal", "tile")
 """Kinds of controls, one ControlNet each; the tile is the picture that is restyled."""
 CONTROL_SHARES = (
-    (("depth", "normal", "tile"), 0.5),
-    (("depth", "normal"), 0.2),
-    (("tile",), 0.08),
-    (("depth", "tile"), 0.06),
-    (("depth",), 0.06),
-    (("normal",), 0.06),
-    ((), 0.04),
+    (("depth", "normal", "tile"), 0.6),
+    (("depth", "normal"), 0.15),
+    (("tile",), 0.06),
+    (("depth", "tile"), 0.05),
+    (("normal", "tile"), 0.05),
+    (("depth",), 0.03),
+    (("normal",), 0.03),
+    ((), 0.03),
 )
 """Controls used, share of batches: each ControlNet must also work alone."""
 

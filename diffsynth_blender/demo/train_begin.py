@@ -17,6 +17,7 @@ from transformers import CLIPTokenizer
 
 from .train_checkpoint import load_checkpoint, save_checkpoint
 from .train_diffusion import DemoModel
+from .train_tile import set_tile_embedding
 
 OLD_NAMES = (("controlnet_depth.", "controlnets.depth."), ("controlnet_normal.", "controlnets.normal."))
 """Of parts in checkpoints made before there was a ControlNet for the tile."""
@@ -46,13 +47,14 @@ def begin_decoder_with(path: Path, theirs: np.ndarray, ours: np.ndarray, decoder
     _save(decoder, target, mean={})
 
 
-def begin_with(path: Path, words: CLIPTokenizer, tokenizer: CLIPTokenizer, folder: Path) -> None:
+def begin_with(path: Path, words: CLIPTokenizer, tokenizer: CLIPTokenizer, spread: np.ndarray, folder: Path) -> None:
     """Write `diffusion.pt` into `folder` as if it had been trained for no time, with weights of the checkpoint `path`.
 
     Args:
         path: checkpoint of a diffusion stage.
         words: the tokenizer it was trained with.
         tokenizer: the one that will be trained with.
+        spread: of the latents that will be trained with, see train_encoder.measure_spread.
         folder: of the new training; a checkpoint that is there is left alone.
 
     Raises:
@@ -64,9 +66,9 @@ def begin_with(path: Path, words: CLIPTokenizer, tokenizer: CLIPTokenizer, folde
     model = DemoModel(tokenizer)
     own = model.state_dict()
     theirs = {_renamed(name): value for name, value in _checkpoint(path)["mean"].items()}
-    for kind in model.controlnets:
-        if f"controlnets.{kind}.conv_in.weight" not in theirs:
-            theirs.update(_copied_net(theirs, "normal", kind))
+    has_tile = "controlnets.tile.conv_in.weight" in theirs
+    if not has_tile:
+        theirs.update(_copied_net(theirs, "normal", "tile"))
     for name, value in theirs.items():
         if name.endswith("token_embedding.weight"):
             own[name] = _embeddings(own[name], value, words, tokenizer)
@@ -75,6 +77,8 @@ def begin_with(path: Path, words: CLIPTokenizer, tokenizer: CLIPTokenizer, folde
         elif name in own:
             own[name] = _latents(name, own[name], value)
     model.load_state_dict(own)
+    if not has_tile:
+        set_tile_embedding(model.controlnets["tile"], spread)
     _save(model, target, mean=model.state_dict())
 
 

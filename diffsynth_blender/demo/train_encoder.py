@@ -137,21 +137,21 @@ def set_decoder(vae: AutoencoderKL, spread: np.ndarray) -> None:
     decoder = vae.decoder
     means = [i for i, (_, order) in enumerate(COEFFICIENTS) if order == (0, 0)]
     colours = np.linalg.inv(np.array([LUMA, BLUE, RED]))
-    _keep_rows(decoder.conv_in, 3, {(c, means[k], 1, 1): colours[c, k] * spread[means[k]] for c, k in np.ndindex(3, 3)})
+    set_rows(decoder.conv_in, 3, {(c, means[k], 1, 1): colours[c, k] * spread[means[k]] for c, k in np.ndindex(3, 3)})
     *blocks, last = decoder.up_blocks
     for resnet in (*decoder.mid_block.resnets, *(resnet for block in blocks for resnet in block.resnets)):
-        _keep_rows(resnet.conv2, 3, {})
+        set_rows(resnet.conv2, 3, {})
         if resnet.conv_shortcut is not None:
-            _keep_rows(resnet.conv_shortcut, 3, {(c, c, 0, 0): 1.0 for c in range(3)})
+            set_rows(resnet.conv_shortcut, 3, {(c, c, 0, 0): 1.0 for c in range(3)})
     tent = np.outer((0.25, 0.5, 0.25), (0.25, 0.5, 0.25))
     for block in blocks:
         conv = block.upsamplers[0].conv
-        _keep_rows(conv, 3, {(c, c, y, x): tent[y, x] for c, y, x in np.ndindex(3, 3, 3)})
+        set_rows(conv, 3, {(c, c, y, x): tent[y, x] for c, y, x in np.ndindex(3, 3, 3)})
     widen = last.resnets[0].conv_shortcut
-    _keep_rows(widen, 8, {(2 * c + n, c, 0, 0): 1.0 - 2.0 * n for c, n in np.ndindex(3, 2)})
+    set_rows(widen, 8, {(2 * c + n, c, 0, 0): 1.0 - 2.0 * n for c, n in np.ndindex(3, 2)})
     widen.bias[6], widen.bias[7] = CONSTANT, -CONSTANT
     for resnet in last.resnets:
-        _keep_rows(resnet.conv2, 8, {})
+        set_rows(resnet.conv2, 8, {})
     norm, out = decoder.conv_norm_out, decoder.conv_out
     norm.weight[:6] = CONSTANT * 0.5  # the deviation of a group of eight in which two are constants
     norm.weight[6:8] = 0.0
@@ -163,7 +163,7 @@ def set_decoder(vae: AutoencoderKL, spread: np.ndarray) -> None:
 
 
 @torch.no_grad()
-def _keep_rows(conv: nn.Conv2d, count: int, entries: dict[tuple[int, int, int, int], float]) -> None:
+def set_rows(conv: nn.Conv2d, count: int, entries: dict[tuple[int, int, int, int], float]) -> None:
     """Set the first `count` outputs of a convolution to `entries` and nothing else."""
     conv.weight[:count] = 0.0
     conv.bias[:count] = 0.0
