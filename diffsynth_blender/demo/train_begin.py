@@ -90,9 +90,8 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _save(module: nn.Module, path: Path, *, mean: dict[str, torch.Tensor]) -> None:
-    optimizer = torch.optim.AdamW(module.parameters(), betas=(0.9, 0.99)).state_dict()
     weights = {"model": module.state_dict(), "mean": mean}
-    save_checkpoint(path, {**weights, "optimizer": optimizer, "step": 0, "spent": 0.0})
+    save_checkpoint(path, {**weights, "optimizer": None, "step": 0, "spent": 0.0})
 
 
 def _renamed(name: str) -> str:

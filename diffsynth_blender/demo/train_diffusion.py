@@ -127,7 +127,7 @@ def train_diffusion(
     minutes: float,
     device: torch.device = CPU,
     threads: int = 0,
-    peak_rate: float = 8e-4,
+    peak_rate: float = 1e-3,
     seed: int = 0,
 ) -> None:
     """Train for `minutes` of wall clock, resuming from `diffusion.pt` in `folder`; what ships is its running mean.
@@ -135,10 +135,13 @@ def train_diffusion(
     `threads` replicas work side by side; 0 for what suits the device.
     """
     model.to(device, memory_format=torch.channels_last).train()
-    plan = Plan("diffusion", folder, minutes, peak_rate, 200, weight_decay=1e-3, mean_decay=EMA_DECAY, seed=seed)
-    training = Training(model, plan)
     scale = SCALES[device.type]
     threads = threads or scale.threads
+    plan = Plan(
+        "diffusion", folder, minutes, peak_rate, 200,
+        weight_decay=1e-3, muon_threads=threads, mean_decay=EMA_DECAY, seed=seed,
+    )  # fmt: skip
+    training = Training(model, plan)
     cache = LatentCache(spread)
 
     def batches(thread: int) -> Ahead[Batch]:

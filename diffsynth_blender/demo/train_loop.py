@@ -22,6 +22,7 @@ from .train_checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from .train_optimizer import AdamWithMuon, make_adam
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Plan:
     """Learning rate after the warm-up; from there half a cosine down over the time."""
     warmup_steps: int = 100
     weight_decay: float = 0.0
+    muon_threads: int = 0
+    """Of Muon for matrices (train_optimizer.py); 0 for AdamW alone."""
     mean_decay: float = 0.0
     """Of the running mean of the weights, per step; 0 for none."""
     log_every: int = 50
@@ -55,15 +58,19 @@ class Training:
         if state is not None:
             module.load_state_dict(state["model"])
         self._parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        self._optimizer = torch.optim.AdamW(
-            self._parameters, lr=plan.peak_rate, betas=(0.9, 0.99), weight_decay=plan.weight_decay
-        )
+        how = {"rate": plan.peak_rate, "weight_decay": plan.weight_decay}
+        self._optimizer: torch.optim.AdamW | AdamWithMuon
+        if plan.muon_threads:
+            self._optimizer = AdamWithMuon(module, threads=plan.muon_threads, **how)
+        else:
+            self._optimizer = make_adam(self._parameters, **how)
         self.step = 0
         spent = 0.0
         # The first copy is of the module where it lies, so the mean is on its device.
         self.mean = {name: value.clone() for name, value in module.state_dict().items()} if plan.mean_decay else {}
         if state is not None:
-            self._optimizer.load_state_dict(state["optimizer"])
+            if state["optimizer"] is not None:
+                self._optimizer.load_state_dict(state["optimizer"])
             for name, value in self.mean.items():
                 value.copy_(state["mean"][name])
             self.step, spent = state["step"], state["spent"]
@@ -84,7 +91,7 @@ class Training:
             rate = cosine_rate(progress, step=self.step, peak=plan.peak_rate, warmup_steps=plan.warmup_steps)
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
-            self._optimizer.zero_grad()
+            self._module.zero_grad()
             losses.append(gradients(progress))
             torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
             self._optimizer.step()

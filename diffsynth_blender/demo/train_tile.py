@@ -2,7 +2,8 @@
 
 What embeds a ControlNet's picture usually learns from nothing, and for hundreds of steps the net hears noise. Of the
 tile we know what is worth hearing: the latents of the frame, free of noise. The embedding is set so that its output is
-what the net's first convolution makes of them; from there it is trained like all others.
+what the net's first convolution would make of them, and that convolution so that the noisy latents are silent beside
+them. From there both are trained like all others.
 
 Every signal runs beside its negative, because silu(x) - silu(-x) = x. Four, eight, sixteen and thirty-two signals fit
 between two halvings, so that of the finest coefficients a part is lost: all of the brightness of 2x2 pixels passes, its
@@ -78,9 +79,10 @@ def _set_paired(conv: nn.Conv2d, signals: np.ndarray, *, is_first: bool = False)
 
 @torch.no_grad()
 def _read_as_latents(out: nn.Conv2d, conv_in: nn.Conv2d) -> None:
-    """Let `out` make of pairs of latents what `conv_in` makes of latents."""
+    """Let `out` make of pairs of latents what `conv_in` makes of latents, and silence `conv_in`."""
     count = conv_in.in_channels
     out.weight.zero_()
     out.weight[:, 0 : 2 * count : 2] = conv_in.weight
     out.weight[:, 1 : 2 * count : 2] = -conv_in.weight
     out.bias.zero_()
+    conv_in.weight.zero_()

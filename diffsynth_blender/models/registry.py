@@ -40,7 +40,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 CHECKPOINTS: dict[str, CheckpointEntry] = {
     "demo": CheckpointEntry(
         path=PACKAGE / "demo" / "model",
-        controlnets={"depth": "controlnet_depth", "normal": "controlnet_normal"},
+        controlnets={kind: f"controlnet_{kind}" for kind in ("depth", "normal", "tile")},
         normal_convention="opengl",
     ),
 }

@@ -13,7 +13,7 @@ from .settings import Attention, Control, Deflicker, Settings
 NEIGHBOURS = Attention(("previous", "self", "next"))
 ANCHORED = Attention(("first", "previous", "self", "next"))
 DEMO_STEADY = Deflicker(skip_last=3, final=False)
-DEMO_CONTROLS = (Control("depth"), Control("normal"))
+DEMO_CONTROLS = (Control("depth"), Control("normal"), Control("tile"))
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ class Settings:
     """What the denoising starts from."""
     attention: Attention | None = None
     """Cross-frame attention; None for none, and then frames share nothing but the deflickering."""
-    controls: tuple[Control, ...] = (Control("depth"), Control("normal"))
+    controls: tuple[Control, ...] = (Control("depth"), Control("normal"), Control("tile"))
     """ControlNets to use, each kind at most once."""
     reference: Reference | None = None
     """A picture whose look is taken over."""

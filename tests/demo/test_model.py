@@ -116,7 +116,7 @@ def test_a_job_with_default_settings_uses_the_tiny_autoencoder_inside_the_loop_a
         context = RunContext(tmp_path, journal, journal.before, lambda event: None, lambda: False)
         codec, inside = make_codecs(checkpoint, context, height=64, width=72, device=CPU, batch=0)
     assert isinstance(codec, LatentCodec) and isinstance(inside, TinyCodec)
-    assert codec.latent_shape == inside.latent_shape == (12, 8, 9)
+    assert codec.latent_shape == inside.latent_shape == (21, 8, 9)
 
 
 def controls_of(checkpoint: Checkpoint, height: int, width: int) -> list[ControlInput]:

@@ -42,9 +42,9 @@ def resident():
 
 with torch.inference_mode():
     for name, (count, warm, call) in calls.items():
-        latents = torch.zeros(count, 12, 64, 96)
+        latents = torch.zeros(count, unet.config.in_channels, 64, 96)
         estimated = peak_bytes(call, latents)
-        warm(torch.zeros(count, 12, 8, 8))
+        warm(torch.zeros(count, unet.config.in_channels, 8, 8))
         Path("/proc/self/clear_refs").write_text("5")
         before = resident()
         call(latents)

@@ -45,8 +45,8 @@ def test_what_a_look_needs_is_asked_for():
 
 
 def test_the_demo_model_is_asked_for_what_it_has():
-    """Its column uses the two ControlNets that come with it, and strengths it was trained for."""
+    """Its column uses the ControlNets that come with it, and strengths it was trained for."""
     for look in LOOKS.values():
-        assert {control.kind for control in look.demo.controls} <= {"depth", "normal"}
+        assert {control.kind for control in look.demo.controls} <= {"depth", "normal", "tile"}
         assert look.demo.strength <= 0.6 and look.demo.guidance_scale <= 2.0
         assert look.demo_lacks

@@ -118,7 +118,7 @@ class DiffsynthCanny(ControlChoice, bpy.types.PropertyGroup):
 class DiffsynthTile(ControlChoice, bpy.types.PropertyGroup):
     """The rendered picture itself."""
 
-    use: _use("Keep what the rendered picture shows and add detail to it")
+    use: _use("Keep what the rendered picture shows and add detail to it", default=True)
 
 
 class DiffsynthShuffle(ControlChoice, bpy.types.PropertyGroup):
