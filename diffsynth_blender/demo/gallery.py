@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..protocol import (
+    Deflicker,
     DiffSynthError,
     Event,
     FrameDone,
@@ -40,6 +41,8 @@ SHOWN = 3
 """Of these, from the middle."""
 STRENGTH = 0.6
 """Of pictures: a little more than the default, so that the look is unmistakable."""
+STEPS, STEADY = 8, Deflicker(skip_last=1, final=False)
+"""Of pictures: few steps do, see the model's card."""
 
 PROMPTS = {
     "render": "a realistic photo of toys on grass, hills, blue sky",
@@ -117,7 +120,8 @@ def make_picture(name: str, shot: Job, shot_dir: Path, output: Path, *, model: s
     Returns:
         Frames in [0, 1], shape (2 * SHOWN, H, W, 3).
     """
-    settings = Settings(prompt=PICTURES[name], model=model, strength=STRENGTH, baseline=True)
+    how = {"model": model, "strength": STRENGTH, "steps": STEPS, "deflicker": STEADY}
+    settings = Settings(prompt=PICTURES[name], baseline=True, **how)
     folder = _run(settings, shot, shot_dir, output / f"picture-{name}")
     return _pictures([path(folder, frame) for path in (output_path, baseline_path) for frame in _shown(shot)])
 

@@ -1,8 +1,8 @@
 """The paper's five tasks as looks: a literal table of settings that anyone can pick by name.
 
 What a model class needs differs, so each look has two columns: one for Stable Diffusion's families, after the authors'
-published configurations, and one for the demo model, which has ControlNets for depth and normal only and was trained on
-painted frames: it wants half the strength and hardly any guidance. What the demo model cannot do is said in the table.
+published configurations, and one for the demo model, which is small and has ControlNets for depth, normal and tile: it
+wants half the strength and hardly any guidance. What the demo model cannot do is said in the table.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -74,7 +74,7 @@ LOOKS: dict[str, Look] = {
                 1.0, 20, 7.5, (Control("depth"), Control("softedge")), ANCHORED, Deflicker(interval=5, window=8)
             ),
             LookSettings(0.6, 20, 2.0, DEMO_CONTROLS, ANCHORED, Deflicker(interval=5, final=False)),
-            demo_lacks="normals in place of soft edges, and part of the render's colours stays",
+            demo_lacks="normals and the render itself in place of soft edges, and the looks it was trained on",
         ),
         Look(
             "image",
@@ -91,7 +91,7 @@ LOOKS: dict[str, Look] = {
             "Restyles chosen objects only, such as clothes; every other pixel stays as it was rendered",
             LookSettings(1.0, 10, 7.5, (Control("depth"),), ANCHORED, Deflicker(skip_last=1, window=3), keep_rest=True),
             LookSettings(0.6, 20, 2.0, DEMO_CONTROLS, ANCHORED, Deflicker(skip_last=1, window=3), keep_rest=True),
-            demo_lacks="part of the render's colours stays",
+            demo_lacks="the looks it was trained on are all it knows",
             needs=("regions",),
         ),
         Look(
@@ -100,7 +100,7 @@ LOOKS: dict[str, Look] = {
             "Makes the frames twice as large and gives them the detail they lack; nothing is repainted",
             LookSettings(0.3, 10, 7.5, (Control("tile"),), NEIGHBOURS, Deflicker(window=8), upscale=2),
             LookSettings(0.3, 10, 1.5, DEMO_CONTROLS, NEIGHBOURS, Deflicker(skip_last=1, final=False), upscale=2),
-            demo_lacks="depth and normals in place of the tile control",
+            demo_lacks="edges become a little softer: it never saw frames larger than 320 pixels",
         ),
     )
 }
