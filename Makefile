@@ -15,7 +15,7 @@ export DIFFSYNTH_WORKER_PYTHON = $(CURDIR)/$(WORKER)
 
 help:
 	@echo "make demo         render the demo shot, stylise it, write build/demo/"
-	@echo "make looks        the five looks on the demo shot, into build/looks/gallery.png"
+	@echo "make looks        the five looks and six styles of the demo shot, into build/looks/"
 	@echo "make test         all tests that need no GPU"
 	@echo "make test-matrix  the host tests on every bpy wheel this machine's Pythons allow"
 	@echo "make test-install the worker's environment set up, broken, repaired and removed, for real"
@@ -32,6 +32,7 @@ demo:
 
 looks: demo
 	$(WORKER) -m diffsynth_blender.demo.gallery --shot build/demo/job --output build/looks
+	$(WORKER) -m diffsynth_blender.demo.gallery --shot build/demo/job --output build/looks --pictures
 
 # The worker's tests and the host's run in their own Pythons; the host's come last, so the output ends with pytest's summary.
 test:

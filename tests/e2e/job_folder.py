@@ -9,7 +9,7 @@ import numpy as np
 import OpenEXR
 from PIL import Image
 
-from diffsynth_blender.protocol import Camera, Deflicker, Job, Settings, Shot, load_job, save_job
+from diffsynth_blender.protocol import Camera, Control, Deflicker, Job, Settings, Shot, load_job, save_job
 from diffsynth_blender.protocol.cryptomatte import object_id
 from diffsynth_blender.protocol.objects import save_objects
 from tests.reference.scene import BACKGROUND_DEPTH, Scene, demo_scene
@@ -110,6 +110,7 @@ def write_job_folder(
         steps=6,
         strength=0.7,
         guidance_scale=2.0,
+        controls=(Control("depth"), Control("normal")),
         deflicker=Deflicker(window=2),
         device="cpu",
     )

@@ -99,7 +99,7 @@ def test_a_preset_of_an_older_version_has_defaults_for_the_rest(scene, tmp_path)
     bpy.ops.diffsynth.preset_load(filepath=str(preset))
     settings = properties.to_settings(chosen)
     assert (settings.prompt, settings.seed, settings.key_frames, settings.model) == ("clay", 0, None, str(tmp_path))
-    assert [control.kind for control in settings.controls] == ["depth", "normal"]
+    assert [control.kind for control in settings.controls] == ["depth", "normal", "tile"]
 
 
 def test_presets_are_removed(scene):
