@@ -1,4 +1,4 @@
-"""Every look through the worker, in its column for small models, with a tiny one."""
+"""Every look through the worker, in the demo model's column, with that model."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.e2e.job_folder import write_job_folder
 
 
 @pytest.mark.parametrize("look", list(LOOKS))
-def test_every_look_runs(look, tiny_model, run_worker, tmp_path):
+def test_every_look_runs(look, run_worker, tmp_path):
     """Frames of the size that the look gives, no longer the source's; outside its regions one leaves the source's."""
     job = write_job_folder(tmp_path, frames=2)
     Image.fromarray(np.full((20, 30, 3), (200, 90, 40), np.uint8)).save(tmp_path / "look.png")
@@ -24,8 +24,7 @@ def test_every_look_runs(look, tiny_model, run_worker, tmp_path):
     )
     settings = apply_look(start, look)
     check_look(settings, look)
-    # The demo model's column; fewer steps, of which every look keeps two.
-    settings = replace(settings, model=tiny_model, steps=round(2 / settings.strength) + 1)
+    settings = replace(settings, steps=round(2 / settings.strength) + 1)  # fewer, of which every look keeps two
     save_job(replace(job, settings=settings), tmp_path)
     done = run_worker("run", tmp_path)
     assert done.returncode == 0, done.stderr
