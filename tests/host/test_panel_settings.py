@@ -165,7 +165,7 @@ def test_what_is_set_after_a_look_counts(scene, tmp_path):
     chosen.strength, chosen.deflicker.window, chosen.controls.depth.scale = 0.25, 2, 0.0
     changed = properties.to_settings(chosen)
     assert (changed.strength, changed.deflicker.window, changed.attention) == (0.25, 2, settings.attention)
-    assert [control.kind for control in changed.controls] == ["normal"]
+    assert [control.kind for control in changed.controls] == ["normal", "tile"]
 
 
 def test_another_model_changes_what_nobody_chose(scene, tmp_path):
