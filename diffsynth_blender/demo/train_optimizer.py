@@ -21,10 +21,15 @@ class AdamWithMuon:
     """
 
     def __init__(self, module: nn.Module, *, rate: float, weight_decay: float, threads: int = 1) -> None:
-        """`module` lies on its device and in its memory format; a step is divided between `threads`."""
+        """`module` lies on its device and in its memory format; a step is divided between `threads`.
+
+        Raises ValueError where that is neither torch's usual one nor channels_last.
+        """
         layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
         weights = list(dict.fromkeys(layer.weight for layer in layers if layer.weight.requires_grad))
         self._matrices = [(weight, nn.Parameter(_as_matrix(weight.data, weight))) for weight in weights]
+        if any(weight.data_ptr() != matrix.data_ptr() for weight, matrix in self._matrices):
+            raise ValueError("a weight lies in memory in an order of which there is no view as a matrix")
         rest = [one for one in module.parameters() if one.requires_grad and all(one is not other for other in weights)]
         self._adam = make_adam(rest, rate=rate, weight_decay=weight_decay)
         # The largest first, each to the thread that has the least to do.
@@ -75,9 +80,9 @@ def _work(matrix: torch.Tensor) -> int:
 
 
 def _as_matrix(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """A weight or its gradient as (outputs, inputs), in the order in which the weight lies in memory; a view of it."""
+    """A weight or its gradient as (outputs, inputs), in the order in which the weight lies in memory: of it a view."""
     if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
-        return values.permute(0, 2, 3, 1).reshape(len(values), -1)
+        values = values.permute(0, 2, 3, 1)
     return values.reshape(len(values), -1)
 
 
