@@ -23,12 +23,11 @@ from ..host.command.log import CommandLog
 from ..host.result import movie
 from ..host.result.show import open_with_sequencer
 from ..host.result.strip import find_edit_scene
-from ..protocol import BadJobError, Deflicker, DiffSynthError, Settings
+from ..protocol import BadJobError, DiffSynthError, Settings
+from .quick import quick_settings
 from .scene import build_scene
 
 PROMPT = "a watercolour painting of toys on grass, hills, blue sky"
-STRENGTH, STEPS = 0.6, 8
-STEADY = Deflicker(skip_last=1, final=False)  # of so few steps one is free
 RESULTS = ("report.json", "compare.png")
 SCENE_FILE = "scene.sha256"  # beside the job: which code made the frames
 
@@ -41,8 +40,7 @@ def main() -> int:
     parser.add_argument("--worker-python", type=Path, help="the worker's interpreter")
     options = parser.parse_args()
     try:
-        settings = Settings(prompt=options.prompt, strength=STRENGTH, steps=STEPS, deflicker=STEADY, baseline=True)
-        run_demo(options.output.resolve(), settings, options.worker_python)
+        run_demo(options.output.resolve(), quick_settings(options.prompt), options.worker_python)
     except DiffSynthError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

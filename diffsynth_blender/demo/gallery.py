@@ -17,7 +17,6 @@ import numpy as np
 from PIL import Image
 
 from ..protocol import (
-    Deflicker,
     DiffSynthError,
     Event,
     FrameDone,
@@ -34,15 +33,12 @@ from ..protocol import (
 from ..protocol.looks import LOOKS, apply_look
 from ..worker.compare import write_sheet
 from ..worker.job import run_job
+from .quick import quick_settings
 
 FRAMES = 6
 """Of the middle of the shot: enough for a window of the deflickering."""
 SHOWN = 3
 """Of these, from the middle."""
-STRENGTH = 0.6
-"""Of pictures: a little more than the default, so that the look is unmistakable."""
-STEPS, STEADY = 8, Deflicker(skip_last=1, final=False)
-"""Of pictures: few steps do, see the model's card."""
 
 PROMPTS = {
     "render": "a realistic photo of toys on grass, hills, blue sky",
@@ -120,9 +116,7 @@ def make_picture(name: str, shot: Job, shot_dir: Path, output: Path, *, model: s
     Returns:
         Frames in [0, 1], shape (2 * SHOWN, H, W, 3).
     """
-    how = {"model": model, "strength": STRENGTH, "steps": STEPS, "deflicker": STEADY}
-    settings = Settings(prompt=PICTURES[name], baseline=True, **how)
-    folder = _run(settings, shot, shot_dir, output / f"picture-{name}")
+    folder = _run(quick_settings(PICTURES[name], model=model), shot, shot_dir, output / f"picture-{name}")
     return _pictures([path(folder, frame) for path in (output_path, baseline_path) for frame in _shown(shot)])
 
 

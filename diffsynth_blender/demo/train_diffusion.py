@@ -49,7 +49,7 @@ SCALES = {
     "cpu": Scale(batch=12, threads=2, drawers=1, ahead=0),
     "cuda": Scale(batch=96, threads=1, drawers=6, ahead=2),
 }
-"""A step costs a processor what five samples do, whatever the batch: fewer than 12 waste it, more make steps few."""
+"""A step costs a processor five samples or more, whatever the batch: fewer than 12 waste it, more make steps few."""
 
 
 class DemoModel(nn.Module):

@@ -26,11 +26,12 @@ class AdamWithMuon:
         Raises ValueError where that is neither torch's usual one nor channels_last.
         """
         layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
-        weights = list(dict.fromkeys(layer.weight for layer in layers if layer.weight.requires_grad))
+        weights = [layer.weight for layer in layers if layer.weight.requires_grad]
         self._matrices = [(weight, nn.Parameter(_as_matrix(weight.data, weight))) for weight in weights]
         if any(weight.data_ptr() != matrix.data_ptr() for weight, matrix in self._matrices):
             raise ValueError("a weight lies in memory in an order of which there is no view as a matrix")
-        rest = [one for one in module.parameters() if one.requires_grad and all(one is not other for other in weights)]
+        are_matrices = set(weights)
+        rest = [one for one in module.parameters() if one.requires_grad and one not in are_matrices]
         self._adam = make_adam(rest, rate=rate, weight_decay=weight_decay)
         # The largest first, each to the thread that has the least to do.
         self._shares: list[list[tuple[nn.Parameter, nn.Parameter]]] = [[] for _ in range(threads)]

@@ -1,0 +1,13 @@
+"""How the demo model is shown: few steps, which do (see its card). For the demo and the gallery; host and worker."""
+
+from ..protocol import Deflicker, Settings
+
+STRENGTH = 0.6
+"""A little more than the default, so that the look is unmistakable."""
+STEPS = 8
+
+
+def quick_settings(prompt: str, *, model: str = "demo") -> Settings:
+    """Settings for a look that the prompt alone decides, with independent frames to compare with."""
+    steady = Deflicker(skip_last=1, final=False)  # of so few steps one is free
+    return Settings(prompt=prompt, model=model, strength=STRENGTH, steps=STEPS, deflicker=steady, baseline=True)
