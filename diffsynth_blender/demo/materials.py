@@ -188,6 +188,21 @@ def override(
     return material
 
 
+def by_height(
+    tree: bpy.types.NodeTree, direction: bpy.types.NodeSocket, stops: Sequence[tuple[float, str]]
+) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
+    """How high a direction points, 0 straight down to 1 straight up, and its colour by (height, colour) stops."""
+    split = tree.nodes.new("ShaderNodeSeparateXYZ")
+    height = tree.nodes.new("ShaderNodeMath")
+    height.operation = "MULTIPLY_ADD"
+    height.inputs[1].default_value = height.inputs[2].default_value = 0.5
+    ramp = _ramp(tree, stops, "EASE")
+    tree.links.new(direction, split.inputs[0])
+    tree.links.new(split.outputs["Z"], height.inputs[0])
+    tree.links.new(height.outputs[0], ramp.inputs[0])
+    return height.outputs[0], ramp.outputs[0]
+
+
 def sky(
     name: str,
     stops: Sequence[tuple[float, str]],
@@ -214,15 +229,8 @@ def sky(
     background = next(node for node in tree.nodes if node.type == "BACKGROUND")
     background.inputs["Strength"].default_value = strength
     place = tree.nodes.new("ShaderNodeTexCoord")
-    split = tree.nodes.new("ShaderNodeSeparateXYZ")
-    height = tree.nodes.new("ShaderNodeMath")
-    height.operation = "MULTIPLY_ADD"
-    height.inputs[1].default_value = height.inputs[2].default_value = 0.5
-    ramp = _ramp(tree, stops, "EASE")
-    tree.links.new(place.outputs["Generated"], split.inputs[0])
-    tree.links.new(split.outputs["Z"], height.inputs[0])
-    tree.links.new(height.outputs[0], ramp.inputs[0])
-    colour = ramp.outputs[0]
+    height, ramp = by_height(tree, place.outputs["Generated"], stops)
+    colour = ramp
     if clouds > 0:
         stretch = tree.nodes.new("ShaderNodeMapping")
         stretch.inputs["Scale"].default_value = (1.0, 1.0, 3.2)
@@ -236,7 +244,7 @@ def sky(
         tree.links.new(_value(noise), cover.inputs[0])
         # Clouds fade out below the horizon, where the ground ends.
         fade = _ramp(tree, [(0.5, "#000000"), (0.56, "#ffffff")], "LINEAR")
-        tree.links.new(height.outputs[0], fade.inputs[0])
+        tree.links.new(height, fade.inputs[0])
         both = tree.nodes.new("ShaderNodeMath")
         both.operation = "MULTIPLY"
         tree.links.new(cover.outputs[0], both.inputs[0])

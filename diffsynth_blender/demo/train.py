@@ -18,7 +18,7 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
-from .train_begin import begin_decoder_with, begin_with
+from .train_begin import SPREAD, TOKENIZER, VAE, begin_with
 from .train_captions import make_tokenizer
 from .train_checkpoint import load_checkpoint
 from .train_decoder import to_tensor, train_decoder
@@ -33,7 +33,6 @@ from .train_tiny import SAMPLES, agreement, export_tiny, train_tiny
 
 STAGES = {"decoder": 0.25, "diffusion": 0.65, "export": 0.0, "tiny": 0.1}
 """Share of the time each stage gets when all are run."""
-TOKENIZER, SPREAD = "tokenizer", "spread.npy"
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -48,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--stage", default="all", choices=["all", *STAGES, "few"])
     parser.add_argument("--samples", type=int, default=SAMPLES, help="crops that the tiny autoencoder learns from")
     parser.add_argument("--threads", type=int, default=0, help="replicas side by side on a processor; 0: two")
-    parser.add_argument("--begin", type=Path, help="folder of another training to begin with, see train_begin")
+    parser.add_argument("--begin", type=Path, help="model folder whose weights a new training begins with")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args(words)
     if arguments.blender:
@@ -61,6 +60,8 @@ def main(words: Sequence[str] | None = None) -> None:
     if name == "cpu":
         torch.set_num_threads(1)
     torch.manual_seed(0)
+    if arguments.begin:
+        begin_with(arguments.begin, arguments.training)
     for stage in {"all": tuple(STAGES), "few": ("few", "export")}.get(arguments.stage, (arguments.stage,)):
         minutes = arguments.minutes * (STAGES[stage] if arguments.stage == "all" else 1.0)
         if stage == "tiny":
@@ -68,8 +69,6 @@ def main(words: Sequence[str] | None = None) -> None:
         elif stage == "export":
             export_trained(store, arguments.training, arguments.output)
         else:
-            if arguments.begin:
-                begin(stage, arguments.begin, store, arguments.training)
             run_stage(stage, store, arguments.training, minutes=minutes, device=device, threads=arguments.threads)
 
 
@@ -77,18 +76,6 @@ def render_scenes(python: str, data: Path, count: int) -> None:
     """Render the scenes that are missing in a Python that has Blender."""
     module = "diffsynth_blender.demo.dataset"
     subprocess.run([python, "-m", module, "--output", str(data), "--scenes", str(count)], check=True)
-
-
-def begin(stage: str, other: Path, store: SceneStore, training: Path) -> None:
-    """Begin a stage that has no checkpoint yet with the weights of another training, in the folder `other`."""
-    if stage == "decoder":
-        spread = latent_spread(store, training)
-        decoder = trained_vae(store, training).decoder
-        begin_decoder_with(other / "decoder.pt", np.load(other / SPREAD), spread, decoder, training)
-    elif stage == "diffusion":
-        words = CLIPTokenizer.from_pretrained(other / TOKENIZER, local_files_only=True)
-        tokenizer, spread = trained_tokenizer(store, training), latent_spread(store, training)
-        begin_with(other / "diffusion.pt", words, tokenizer, spread, training)
 
 
 def run_stage(
@@ -133,14 +120,17 @@ def latent_spread(store: SceneStore, training: Path) -> np.ndarray:
 
 
 def trained_vae(store: SceneStore, training: Path) -> AutoencoderKL:
-    """The autoencoder with its encoder set and its decoder as far as it is trained."""
-    # The encoder's branches are switched off, not set: their random weights should be the same every time.
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        vae = make_vae()
-    spread = latent_spread(store, training)
-    set_encoder(vae, spread)
-    set_decoder(vae, spread)
+    """The autoencoder with its encoder set and its decoder as far as it is trained; or that of the model begun with."""
+    if (training / VAE).is_dir():
+        vae = AutoencoderKL.from_pretrained(training / VAE, torch_dtype=torch.float32)
+    else:
+        # The encoder's branches are switched off, not set: their random weights should be the same every time.
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            vae = make_vae()
+        spread = latent_spread(store, training)
+        set_encoder(vae, spread)
+        set_decoder(vae, spread)
     state = load_checkpoint(training / "decoder.pt")
     if state is not None:
         vae.decoder.load_state_dict(state["model"])

@@ -11,9 +11,10 @@ from PIL import Image
 from transformers import CLIPTokenizer
 
 from diffsynth_blender.demo.evaluate import main as evaluate
-from diffsynth_blender.demo.train import TOKENIZER, main
+from diffsynth_blender.demo.train import main
 from diffsynth_blender.demo.train_ahead import Ahead
 from diffsynth_blender.demo.train_batches import CONTROLS
+from diffsynth_blender.demo.train_begin import SPREAD, TOKENIZER
 from diffsynth_blender.demo.train_data import LOOKS, load_scene
 from diffsynth_blender.demo.train_few_steps import clean, ddim
 from diffsynth_blender.demo.train_model import make_scheduler
@@ -163,33 +164,26 @@ def test_what_was_trained_is_measured_by_one_command(trained: Path) -> None:
     assert set(figures["flicker"]) == {"warp_error_ratio", "sharpness_ratio"}
 
 
-def test_a_training_begins_with_the_weights_of_another(trained: Path, tmp_path: Path) -> None:
-    """Nothing is lost where both have the same words and parts: before its first step the new one is the old one."""
-    for name in ("spread.npy", "decoder.pt"):
-        (tmp_path / name).write_bytes((trained / "training" / name).read_bytes())
-    train(
-        trained,
-        "--stage",
-        "diffusion",
-        "--begin",
-        str(trained / "training"),
-        "--training",
-        str(tmp_path),
-        "--minutes",
-        "1e-9",
-    )
-    begun, old = (torch.load(folder / "diffusion.pt") for folder in (tmp_path, trained / "training"))
-    assert begun["step"] == 0
-    # Tokens that come equally often may be numbered in another order.
-    ours, theirs = (
-        CLIPTokenizer.from_pretrained(folder / TOKENIZER).get_vocab() for folder in (tmp_path, trained / "training")
-    )
-    assert ours.keys() == theirs.keys()
-    for name, value in old["mean"].items():
-        new = begun["mean"][name]
-        if name.endswith("token_embedding.weight"):
-            new, value = (
-                vectors[list(map(vocabulary.get, sorted(ours)))]
-                for vectors, vocabulary in ((new, ours), (value, theirs))
-            )
-        torch.testing.assert_close(new, value)
+def test_a_training_begins_with_the_weights_of_a_model(trained: Path, tmp_path: Path) -> None:
+    """Before its first step the new training is the model: weights, latents and words, and the bytes of its parts."""
+    arguments = ("--begin", str(trained / "model"), "--training", str(tmp_path), "--output", str(tmp_path / "model"))
+    for stage in ("diffusion", "export"):
+        train(trained, "--stage", stage, *arguments, "--minutes", "1e-9")
+    assert torch.load(tmp_path / "diffusion.pt")["step"] == 0
+    np.testing.assert_allclose(np.load(tmp_path / SPREAD), np.load(trained / "training" / SPREAD), rtol=2e-3)
+    for part in ("vae", "unet", "text_encoder", *(f"controlnet_{kind}" for kind in CONTROLS)):
+        one, other = (next((folder / part).glob("*.safetensors")) for folder in (tmp_path / "model", trained / "model"))
+        assert one.read_bytes() == other.read_bytes(), part
+    assert read_words(tmp_path) == read_words(trained / "model")
+
+
+def read_words(folder: Path) -> dict[str, int]:
+    """The tokens of a training or a model."""
+    return CLIPTokenizer.from_pretrained(folder / TOKENIZER).get_vocab()
+
+
+def test_what_is_no_model_is_not_begun_with(trained: Path, tmp_path: Path) -> None:
+    """A folder of something else is named, with what it lacks, and nothing is laid out."""
+    with pytest.raises(FileNotFoundError, match="no model to begin with, it lacks tokenizer, vae"):
+        train(trained, "--begin", str(trained / "packs"), "--training", str(tmp_path / "training"))
+    assert not (tmp_path / "training").exists()

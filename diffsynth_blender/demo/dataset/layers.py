@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .. import materials
+from .light import GOLD_STUDIO
 
 SAMPLES = 4
 """A pixel and view layer, denoised."""
@@ -65,15 +66,29 @@ def set_overrides(scene: bpy.types.Scene) -> None:
     layers["clay"].material_override = materials.override(
         "clay", CLAY, "#d8c0a8", roughness=0.95, ground_roughness=1.0, metallic=0.0
     )
-    layers["gold"].material_override = materials.override(
-        "gold", "#ffc24a", "#2a1a12", roughness=0.16, ground_roughness=0.35, metallic=1.0
-    )
+    layers["gold"].material_override = _gold()
     layers["ice"].material_override = _ice()
+
+
+def _gold() -> bpy.types.Material:
+    """Polished gold that sees half of the studio whatever stands around it: in a room it would be black."""
+    material = materials.override("gold", "#ffc24a", "#6b5240", roughness=0.16, ground_roughness=0.35, metallic=1.0)
+    tree = material.node_tree
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    place = tree.nodes.new("ShaderNodeTexCoord")
+    _, studio = materials.by_height(tree, place.outputs["Reflection"], GOLD_STUDIO)
+    tint = tree.nodes.new("ShaderNodeVectorMath")
+    tint.operation = "MULTIPLY"
+    tree.links.new(studio, tint.inputs[0])
+    tree.links.new(shader.inputs["Base Color"].links[0].from_socket, tint.inputs[1])
+    tree.links.new(tint.outputs[0], shader.inputs["Emission Color"])
+    shader.inputs["Emission Strength"].default_value = 0.6
+    return material
 
 
 def _ice() -> bpy.types.Material:
     """Blue where one looks into it, white where one looks along it, polished; the ground is snow."""
-    material = materials.override("ice", "#2f7fb5", "#dbe9f3", roughness=0.06, ground_roughness=0.75, metallic=0.0)
+    material = materials.override("ice", "#0f5fa8", "#dbe9f3", roughness=0.06, ground_roughness=0.75, metallic=0.0)
     tree = material.node_tree
     shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
     body = shader.inputs["Base Color"].links[0].from_socket
@@ -89,5 +104,5 @@ def _ice() -> bpy.types.Material:
     tree.links.new(colour, shader.inputs["Base Color"])
     # A little light comes from inside, as it does through ice.
     tree.links.new(colour, shader.inputs["Emission Color"])
-    shader.inputs["Emission Strength"].default_value = 0.18
+    shader.inputs["Emission Strength"].default_value = 0.12
     return material

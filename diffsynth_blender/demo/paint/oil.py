@@ -1,54 +1,48 @@
-"""Thick oil paint: strokes along the edges of things, with relief."""
+"""Impressionist oil paint: daubs of pure colour laid along the forms, warm lights, violet shadows, thick relief."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...passes.lines import blur
+from ...passes.lines import blur, smoothstep
 from .passes import LUMA, Passes, saturate, soft_kuwahara
 
-STROKE = 7
+STROKE = 5
 """Half the length of a stroke [pixels]."""
-PERIOD = 8
-"""Of the bristles along rows and columns [pixels]: a block of the autoencoder, so they are the same in each."""
 PAINT_LIGHT = (-0.6, -0.8)
 """Across and down: where the light on the relief comes from."""
+WARM, COOL = np.array([0.07, 0.025, -0.075], np.float32), np.array([0.02, -0.03, 0.10], np.float32)
+"""What lights and shadows lean to."""
 
 
 def oil(passes: Passes) -> np.ndarray:
-    """Colours pulled along the strokes, the marks of bristles, ridges of paint lit from above."""
-    image = saturate(passes.realistic, 1.3)
-    tangent = directions(soft_kuwahara(image, 1.6, 3.2) @ LUMA, 2.5)
-    # A stroke ends where the thing ends.
-    painted = along(soft_kuwahara(image, 1.0, 2.0), tangent, passes.objects)
-    painted = soft_kuwahara(painted, 1.0, 2.0)
-    marks = along(bristles(image.shape[:2])[..., None], tangent, np.zeros_like(passes.objects))
-    marks = marks[..., 0] / max(float(marks.std()), 1e-6)
-    height = painted @ LUMA + 0.016 * marks
+    """What texture there is becomes daubs; colours part into warm and cool; ridges of paint are lit from above."""
+    image = passes.realistic
+    # A painter overstates: what hardly differs in the render is a stroke of another colour here.
+    image = np.clip(image + 0.9 * np.clip(image - blur(image, 5.0), -0.12, 0.12), 0, 1)
+    tangent = directions(passes)
+    image = along(soft_kuwahara(image, 1.4, 2.8), tangent, passes.objects)
+    image = soft_kuwahara(image, 1.4, 2.8)
+    luma = (image @ LUMA)[..., None]
+    light = smoothstep(0.15, 0.75, luma)
+    image = saturate(image, 1.55) + light * WARM + (1 - light) * COOL * smoothstep(0.0, 0.25, luma)
+    # The border of each daub is a ridge of paint.
+    height = np.clip(1.6 * (blur(luma, 0.6) - blur(luma, 3.0))[..., 0], -0.12, 0.12)
     down, across = np.gradient(blur(height, 0.6))
-    relief = np.clip(-(PAINT_LIGHT[0] * across + PAINT_LIGHT[1] * down) * 1.5, -0.14, 0.14)
-    contrast = painted + 0.15 * (painted - blur(painted, 12.0))
-    shade = relief + 0.014 * marks
-    return np.clip(contrast + shade[..., None] * (0.35 + painted), 0, 1)
+    relief = np.clip(-(PAINT_LIGHT[0] * across + PAINT_LIGHT[1] * down) * 2.2, -0.14, 0.14)
+    return np.clip(0.03 + image * 0.97 + relief[..., None] * (0.35 + 0.8 * luma), 0, 1).astype(np.float32)
 
 
-def bristles(shape: tuple[int, int]) -> np.ndarray:
-    """Ups and downs that repeat in every block, (H, W): what strokes are combed out of."""
-    tile = np.random.default_rng(0).normal(size=(PERIOD, PERIOD)).astype(np.float32)
-    repeats = tuple(-(-size // PERIOD) + 2 for size in shape)
-    whole = blur(np.tile(tile, repeats), 0.9)[PERIOD : PERIOD + shape[0], PERIOD : PERIOD + shape[1]]
-    return whole - whole.mean()
+def directions(passes: Passes) -> np.ndarray:
+    """Unit vectors (across, down) that strokes follow, (H, W, 2): around what is round, level on what is flat.
 
-
-def directions(luma: np.ndarray, sigma: float) -> np.ndarray:
-    """Unit vectors (across, down) along the edges, (H, W, 2): of the smallest change in a neighbourhood of `sigma`.
-
-    Where nothing changes they lie along the picture's diagonal, as a painter's hand does.
+    Where a surface turns away they lie across the way it turns; the sky is painted level.
     """
-    down, across = np.gradient(blur(luma, 1.0))
-    xx, yy, xy = (blur(value, sigma) for value in (across * across, down * down, across * down))
-    angle = 0.5 * np.arctan2(2 * (xy + 1e-4), xx - yy) + np.pi / 2
-    return np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32)
+    normal = blur(passes.normal, 1.5)
+    # Screen space has y downwards: the normal points to (x, -y) there.
+    across, down = normal[..., 1] + 0.15, normal[..., 0]
+    length = np.maximum(np.hypot(across, down), 1e-6)
+    return np.stack([across / length, down / length], axis=-1).astype(np.float32)
 
 
 def along(image: np.ndarray, tangent: np.ndarray, objects: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...passes.lines import blur, smoothstep
-from .passes import LUMA, Passes, encode_srgb, outlines, posterise, saturate
+from .passes import LUMA, Passes, encode_srgb, outlines, posterise, saturate, soft_kuwahara
 
 INK = np.array([0.09, 0.07, 0.15], np.float32)
 
@@ -13,7 +13,7 @@ INK = np.array([0.09, 0.07, 0.15], np.float32)
 def toon(passes: Passes) -> np.ndarray:
     """Flat saturated paint in three light levels, a hard highlight, dark outlines."""
     background = (passes.objects == 0)[..., None]
-    paint = posterise(saturate(encode_srgb(passes.albedo), 1.45), 6)
+    paint = saturate(soft_kuwahara(encode_srgb(passes.albedo), 0.8, 1.6), 1.45)
     paint = np.clip(0.06 + 1.02 * paint, 0, 1)
     light = blur(passes.light, 0.8)[..., None]
     half = smoothstep(0.30, 0.38, light)
