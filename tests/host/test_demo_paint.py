@@ -1,5 +1,7 @@
 """The painted looks are functions of the passes: they move with them, ink what they should and leave the sky alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,18 @@ def test_toon_draws_dark_lines_around_and_few_tones_inside() -> None:
     assert rim.max() < 0.35
     tones = np.unique(np.round(image[48, 32:66, 0], 1))
     assert 2 <= len(tones) <= 7
+
+
+def test_oil_parts_greys_into_warm_lights_and_cool_shadows_and_gathers_texture_into_daubs() -> None:
+    """From black to white without a colour: dark greys turn blue, light ones orange; specks become flat patches."""
+    ramp = np.tile(np.linspace(0, 1, SIZE, dtype=np.float32)[None, :, None], (SIZE, 1, 3))
+    image = PAINTED["oil"](replace(ball_passes(), realistic=ramp))
+    warmth = (image[..., 0] - image[..., 2]).mean(axis=0)
+    assert warmth[20] < -0.05 and warmth[80] > 0.05
+    specks = np.random.default_rng(0).uniform(0.3, 0.7, (SIZE, SIZE, 1)).astype(np.float32).repeat(3, axis=2)
+    image = PAINTED["oil"](replace(ball_passes(), realistic=specks))[8:40, 60:90]
+    steps = np.abs(np.diff(image.mean(axis=-1), axis=1))
+    assert np.median(steps) < 0.3 * np.quantile(steps, 0.95)
 
 
 def test_watercolour_is_lighter_and_softer_than_the_render() -> None:
