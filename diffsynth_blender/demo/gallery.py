@@ -33,7 +33,7 @@ from ..protocol import (
 from ..protocol.looks import LOOKS, apply_look
 from ..worker.compare import write_sheet
 from ..worker.job import run_job
-from .quick import quick_settings
+from .quick import MATERIAL_STRENGTH, STRENGTH, quick_settings
 
 FRAMES = 6
 """Of the middle of the shot: enough for a window of the deflickering."""
@@ -61,7 +61,8 @@ PICTURES = {
     "miniature": f"tilt-shift miniature of {SUBJECT}",
 }
 """Prompts of pictures by name: the looks that the demo model is trained on."""
-SIX = ("clay", "gold", "ice", "watercolour", "pencil", "neon")
+SIX = ("gold", "toon", "watercolour", "oil", "pencil", "neon")
+MATERIALS = ("clay", "gold", "ice")
 REGION = Region(("Monkey", "Ball", "Gem"), "a polished gold sculpture")
 """What the look for regions restyles of the demo shot."""
 
@@ -116,7 +117,9 @@ def make_picture(name: str, shot: Job, shot_dir: Path, output: Path, *, model: s
     Returns:
         Frames in [0, 1], shape (2 * SHOWN, H, W, 3).
     """
-    folder = _run(quick_settings(PICTURES[name], model=model), shot, shot_dir, output / f"picture-{name}")
+    strength = MATERIAL_STRENGTH if name in MATERIALS else STRENGTH
+    settings = quick_settings(PICTURES[name], strength=strength, model=model)
+    folder = _run(settings, shot, shot_dir, output / f"picture-{name}")
     return _pictures([path(folder, frame) for path in (output_path, baseline_path) for frame in _shown(shot)])
 
 

@@ -4,10 +4,12 @@ from ..protocol import Deflicker, Settings
 
 STRENGTH = 0.6
 """A little more than the default, so that the look is unmistakable."""
+MATERIAL_STRENGTH = 0.8
+"""For a look that turns everything into one material: with less the old patterns shine through."""
 STEPS = 8
 
 
-def quick_settings(prompt: str, *, model: str = "demo") -> Settings:
+def quick_settings(prompt: str, *, strength: float = STRENGTH, model: str = "demo") -> Settings:
     """Settings for a look that the prompt alone decides, with independent frames to compare with."""
     steady = Deflicker(skip_last=1, final=False)  # of so few steps one is free
-    return Settings(prompt=prompt, model=model, strength=STRENGTH, steps=STEPS, deflicker=steady, baseline=True)
+    return Settings(prompt=prompt, model=model, strength=strength, steps=STEPS, deflicker=steady, baseline=True)

@@ -121,13 +121,14 @@ def latent_spread(store: SceneStore, training: Path) -> np.ndarray:
 
 def trained_vae(store: SceneStore, training: Path) -> AutoencoderKL:
     """The autoencoder with its encoder set and its decoder as far as it is trained; or that of the model begun with."""
+    # The encoder's branches are switched off, not set: their random weights should be the same every time.
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        vae = make_vae()
     if (training / VAE).is_dir():
-        vae = AutoencoderKL.from_pretrained(training / VAE, torch_dtype=torch.float32)
+        # Its weights and not itself, which would write the folder it came from into the model.
+        vae.load_state_dict(AutoencoderKL.from_pretrained(training / VAE, torch_dtype=torch.float32).state_dict())
     else:
-        # The encoder's branches are switched off, not set: their random weights should be the same every time.
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            vae = make_vae()
         spread = latent_spread(store, training)
         set_encoder(vae, spread)
         set_decoder(vae, spread)

@@ -174,6 +174,7 @@ def test_a_training_begins_with_the_weights_of_a_model(trained: Path, tmp_path: 
     for part in ("vae", "unet", "text_encoder", *(f"controlnet_{kind}" for kind in CONTROLS)):
         one, other = (next((folder / part).glob("*.safetensors")) for folder in (tmp_path / "model", trained / "model"))
         assert one.read_bytes() == other.read_bytes(), part
+        assert (one.parent / "config.json").read_text() == (other.parent / "config.json").read_text(), part
     assert read_words(tmp_path) == read_words(trained / "model")
 
 
