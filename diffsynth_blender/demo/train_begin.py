@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from .train_batches import CONTROLS
 from .train_checkpoint import save_checkpoint
 from .train_diffusion import DemoModel
 from .train_encoder import block_latents
@@ -34,7 +35,8 @@ def begin_with(model: Path, training: Path) -> None:
     """
     if (training / "diffusion.pt").is_file():
         return
-    missing = [part for part in (TOKENIZER, VAE, "text_encoder", "unet") if not (model / part).is_dir()]
+    nets = (f"controlnet_{kind}" for kind in CONTROLS)
+    missing = [part for part in (TOKENIZER, VAE, "text_encoder", "unet", *nets) if not (model / part).is_dir()]
     if missing:
         raise FileNotFoundError(f"{model}: no model to begin with, it lacks {', '.join(missing)}")
     for part in (TOKENIZER, VAE):
