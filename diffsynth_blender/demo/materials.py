@@ -25,6 +25,11 @@ def linear(colour: str) -> tuple[float, float, float, float]:
     return red, green, blue, 1.0
 
 
+def principled(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    """The shader that a new material comes with."""
+    return next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+
+
 def _value(node: bpy.types.Node) -> bpy.types.NodeSocket:
     """The node's first scalar output; the sockets' names differ between releases, their types do not."""
     return next(socket for socket in node.outputs if socket.type == "VALUE")
@@ -133,7 +138,7 @@ def surface(
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True
     tree = material.node_tree
-    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader = principled(tree)
     _set(shader, Roughness=roughness)
     material.diffuse_color = linear(colours[0])
     if pattern == "plain":
@@ -168,7 +173,7 @@ def override(
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True
     tree = material.node_tree
-    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader = principled(tree)
     info = tree.nodes.new("ShaderNodeObjectInfo")
     is_ground = tree.nodes.new("ShaderNodeMath")
     is_ground.operation = "COMPARE"

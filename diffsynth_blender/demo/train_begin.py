@@ -27,13 +27,13 @@ def begin_with(model: Path, training: Path) -> None:
 
     Args:
         model: a model folder that `train_export.export` has written.
-        training: folder of the new training; where there is a checkpoint of the diffusion stage it is left alone.
+        training: folder of the new training; one that has a checkpoint of any stage has begun and is left alone.
 
     Raises:
         FileNotFoundError: a part of the model is missing.
         ValueError: its nets have other sizes than those of train_model.
     """
-    if (training / "diffusion.pt").is_file():
+    if any(training.glob("*.pt")):
         return
     nets = (f"controlnet_{kind}" for kind in CONTROLS)
     missing = [part for part in (TOKENIZER, VAE, "text_encoder", "unet", *nets) if not (model / part).is_dir()]

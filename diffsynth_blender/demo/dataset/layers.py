@@ -74,7 +74,7 @@ def _gold() -> bpy.types.Material:
     """Polished gold that sees half of the studio whatever stands around it: in a room it would be black."""
     material = materials.override("gold", "#ffc24a", "#6b5240", roughness=0.16, ground_roughness=0.35, metallic=1.0)
     tree = material.node_tree
-    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader = materials.principled(tree)
     place = tree.nodes.new("ShaderNodeTexCoord")
     _, studio = materials.by_height(tree, place.outputs["Reflection"], GOLD_STUDIO)
     tint = tree.nodes.new("ShaderNodeVectorMath")
@@ -90,7 +90,7 @@ def _ice() -> bpy.types.Material:
     """Blue where one looks into it, white where one looks along it, polished; the ground is snow."""
     material = materials.override("ice", "#0f5fa8", "#dbe9f3", roughness=0.06, ground_roughness=0.75, metallic=0.0)
     tree = material.node_tree
-    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader = materials.principled(tree)
     body = shader.inputs["Base Color"].links[0].from_socket
     facing = tree.nodes.new("ShaderNodeLayerWeight")
     facing.inputs["Blend"].default_value = 0.55

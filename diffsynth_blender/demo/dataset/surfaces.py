@@ -47,14 +47,14 @@ def patterned(stage: Stage, pattern: str, colours: tuple[str, ...], scale: float
 def metal(colour: str, roughness: float) -> bpy.types.Material:
     """Bare metal."""
     material = materials.surface("metal", "plain", [colour], roughness=roughness)
-    _shader(material).inputs["Metallic"].default_value = 1.0
+    materials.principled(material.node_tree).inputs["Metallic"].default_value = 1.0
     return material
 
 
 def glass(colour: str, roughness: float) -> bpy.types.Material:
     """Clear or tinted glass."""
     material = materials.surface("glass", "plain", [colour], roughness=roughness)
-    shader = _shader(material)
+    shader = materials.principled(material.node_tree)
     shader.inputs["Transmission Weight"].default_value = 1.0
     shader.inputs["IOR"].default_value = 1.4
     return material
@@ -63,11 +63,7 @@ def glass(colour: str, roughness: float) -> bpy.types.Material:
 def glowing(colour: str, strength: float) -> bpy.types.Material:
     """A surface that gives light."""
     material = materials.surface("glowing", "plain", [colour], roughness=0.5)
-    shader = _shader(material)
+    shader = materials.principled(material.node_tree)
     shader.inputs["Emission Color"].default_value = materials.linear(colour)
     shader.inputs["Emission Strength"].default_value = strength
     return material
-
-
-def _shader(material: bpy.types.Material) -> bpy.types.Node:
-    return next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
