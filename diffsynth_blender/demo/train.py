@@ -1,7 +1,7 @@
 """Train the demo model: `python -m diffsynth_blender.demo.train --data build/dataset --output FOLDER --minutes 150`.
 
 Stages, each resumable on its own: the decoder, the diffusion model, the export of what is there, the tiny autoencoder
-of the exported model; and, only when asked for, `few`: a diffusion model for few steps, exported in the other's place.
+of the exported model; and `few`, in which the diffusion model learns to do with few steps and is exported again.
 On whatever there is, a graphics card or processor cores. With `--blender` the scenes that are missing are rendered
 first, in that Python; without it they must be there, as scene files or as packs (train_pack.py).
 """
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, AutoencoderTiny
 from transformers import CLIPTokenizer
 
 from .train_begin import SPREAD, TOKENIZER, VAE, begin_with
 from .train_captions import make_tokenizer
 from .train_checkpoint import load_checkpoint
-from .train_decoder import to_tensor, train_decoder
+from .train_decoder import PEAK_RATE, PEAK_RATE_ON, to_tensor, train_decoder
 from .train_diffusion import DemoModel, train_diffusion
 from .train_encoder import measure_spread, set_decoder, set_encoder
 from .train_export import export
@@ -31,7 +31,7 @@ from .train_store import SceneStore
 from .train_tile import set_tile_embedding
 from .train_tiny import SAMPLES, agreement, export_tiny, train_tiny
 
-STAGES = {"decoder": 0.25, "diffusion": 0.65, "export": 0.0, "tiny": 0.1}
+STAGES = {"decoder": 0.2, "diffusion": 0.5, "export": 0.0, "tiny": 0.1, "few": 0.2}
 """Share of the time each stage gets when all are run."""
 
 
@@ -44,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "model", help="model folder")
     parser.add_argument("--training", type=Path, default=Path("build/training"), help="checkpoints and logs")
     parser.add_argument("--minutes", type=float, default=150.0, help="wall clock of the stages that are run")
-    parser.add_argument("--stage", default="all", choices=["all", *STAGES, "few"])
+    parser.add_argument("--stage", default="all", choices=["all", *STAGES])
     parser.add_argument("--samples", type=int, default=SAMPLES, help="crops that the tiny autoencoder learns from")
     parser.add_argument("--threads", type=int, default=0, help="replicas side by side on a processor; 0: two")
     parser.add_argument("--begin", type=Path, help="model folder whose weights a new training begins with")
@@ -62,12 +62,15 @@ def main(words: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     if arguments.begin:
         begin_with(arguments.begin, arguments.training)
-    for stage in {"all": tuple(STAGES), "few": ("few", "export")}.get(arguments.stage, (arguments.stage,)):
+    for stage in STAGES if arguments.stage == "all" else (arguments.stage,):
         minutes = arguments.minutes * (STAGES[stage] if arguments.stage == "all" else 1.0)
         if stage == "tiny":
             add_tiny(store, arguments.training, arguments.output, minutes, device, arguments.samples)
         elif stage == "export":
             export_trained(store, arguments.training, arguments.output)
+        elif stage == "few":
+            how = {"minutes": minutes, "device": device, "threads": arguments.threads}
+            add_few_steps(store, arguments.training, arguments.output, **how)
         else:
             run_stage(stage, store, arguments.training, minutes=minutes, device=device, threads=arguments.threads)
 
@@ -81,20 +84,17 @@ def render_scenes(python: str, data: Path, count: int) -> None:
 def run_stage(
     stage: str, store: SceneStore, training: Path, *, minutes: float, device: torch.device, threads: int
 ) -> None:
-    """Train the decoder, the diffusion model or its few-step version for `minutes`, or go on with it."""
+    """Train the decoder or the diffusion model for `minutes`, or go on with it."""
     spread = latent_spread(store, training)
     if stage == "decoder":
-        train_decoder(trained_vae(store, training), spread, store, training, minutes=minutes, device=device)
+        rate = PEAK_RATE_ON if (training / VAE).is_dir() else PEAK_RATE
+        vae = trained_vae(store, training)
+        train_decoder(vae, spread, store, training, minutes=minutes, device=device, peak_rate=rate)
         return
     tokenizer = trained_tokenizer(store, training)
-    if stage == "few":
-        teacher = trained_model(tokenizer, training, "diffusion")
-        train_few_steps(teacher, spread, tokenizer, store, training, minutes=minutes, device=device)
-    else:
-        how = {"minutes": minutes, "device": device, "threads": threads}
-        model = DemoModel(tokenizer)
-        set_tile_embedding(model.controlnets["tile"], spread)
-        train_diffusion(model, spread, tokenizer, store, training, **how)
+    model = DemoModel(tokenizer)
+    set_tile_embedding(model.controlnets["tile"], spread)
+    train_diffusion(model, spread, tokenizer, store, training, minutes=minutes, device=device, threads=threads)
 
 
 def add_tiny(
@@ -105,6 +105,25 @@ def add_tiny(
     tiny = train_tiny(teacher, store, training, minutes=minutes, device=device, sample_count=samples)
     print(f"the tiny autoencoder agrees with the other to {agreement(tiny, teacher, store):.1f} dB", flush=True)
     export_tiny(tiny, output)
+
+
+def add_few_steps(
+    store: SceneStore, training: Path, output: Path, *, minutes: float, device: torch.device, threads: int
+) -> None:
+    """Let the trained diffusion model learn to do with few steps, or go on with it, and export it.
+
+    Raises FileNotFoundError where the model has no tiny autoencoder yet, which paints what the lines are judged by.
+    """
+    folder = output / "vae_tiny"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; run --stage tiny first")
+    tokenizer = trained_tokenizer(store, training)
+    model = trained_model(tokenizer, training, "diffusion")
+    tiny = AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32)
+    spread = latent_spread(store, training)
+    how = {"minutes": minutes, "device": device, "threads": threads}
+    train_few_steps(model, tiny, spread, tokenizer, store, training, **how)
+    export_trained(store, training, output)
 
 
 def latent_spread(store: SceneStore, training: Path) -> np.ndarray:

@@ -1,77 +1,98 @@
-"""Distillation of the diffusion model into one that needs 4 to 8 steps and no guidance (optional last stage).
+"""Last stage of training: the diffusion model learns on the way that it takes itself in few steps.
 
-Latent consistency (Luo et al. 2023, arXiv 2310.04378): from neighbouring points of the way that the finished model
-takes *with* guidance, the student has to foresee the same clean latents; at the earlier point a running mean of itself
-is believed. One evaluation at a step then does what guidance takes two for.
+Until here every sample lay on a way as it would be were all predictions right. In a run they are not: each step starts
+from what the last ones got wrong, and what a model of this size gets wrong adds up to grain, the more the more steps
+there are. So the model goes as in a run of 4 to 8 steps, and wherever it stops has to foresee the same clean picture.
+
+That is a consistency model (Song et al. 2023, arXiv 2303.01469, definition 1) on ways of its own (backward simulation;
+Kohler et al. 2024, arXiv 2405.05224, section 3.2). A teacher that shows where the way ends, as in latent consistency
+distillation, is not needed: it ends at the true render, and nothing of a teacher's errors is learnt. No adversary, no
+guidance: one evaluation at a step does what guidance takes two for. Part of the loss is that of the painted picture,
+whose lines latents hardly weigh.
 """
 
 from __future__ import annotations
 
-import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderTiny
 from torch.nn import functional
 from transformers import CLIPTokenizer
 
+from ..diffusion.prediction import x0_from_output
+from ..diffusion.sampler import Sampler
 from .train_ahead import Ahead
 from .train_batches import Batch, BatchMaker, LatentCache
-from .train_decoder import CPU
-from .train_diffusion import CROP, SCALES, DemoModel, noised, predict
+from .train_decoder import CPU, picture_loss
+from .train_diffusion import CROP, SCALES, WHOLE_FROM, DemoModel, predict, quick_attention
 from .train_loop import Plan, Training
 from .train_model import make_scheduler
+from .train_parallel import ReplicaPool
 from .train_store import SceneStore
+from .train_tiny import decode_lean
 
-GUIDANCE = 1.5
-"""What is built into the student: what suits the model, see its card."""
-STRIDE = 40
-"""Timesteps between the two points: 25 on the whole way."""
-MEAN_DECAY = 0.98
-"""Of the mean that is believed; what ships is the same mean."""
-
-
-def clean(v: torch.Tensor, noisy: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
-    """The clean latents that a predicted v means; `alpha` is the squared share of them in `noisy`, (B, 1, 1, 1)."""
-    return alpha.sqrt() * noisy - (1 - alpha).sqrt() * v.float()
+STEPS = (4, 8)
+"""Of a run, fewest and most; at a strength below 1 only a share of them is made, as everywhere."""
+STRENGTHS = (0.3, 1.15)
+"""Between these at random; what is above 1 starts from noise alone."""
+PICTURE_WEIGHT = 0.25
+"""Of the painted picture's loss beside the latents': with it both pull about equally."""
+MEAN_DECAY = 0.995
+"""Of the mean that ships."""
 
 
-def ddim(v: torch.Tensor, noisy: torch.Tensor, alpha: torch.Tensor, alpha_earlier: torch.Tensor) -> torch.Tensor:
-    """Noisy latents at an earlier point of the same way, if v is right; the alphas are as for `clean`."""
-    noise = alpha.sqrt() * v.float() + (1 - alpha).sqrt() * noisy
-    return alpha_earlier.sqrt() * clean(v, noisy, alpha) + (1 - alpha_earlier).sqrt() * noise
+@dataclass(frozen=True)
+class Way:
+    """A run in few steps that stops at one of them."""
+
+    sampler: Sampler
+    last: int
+    """Step whose clean picture is looked at, 0..step_count-1."""
 
 
-@torch.no_grad()
-def step_back(
-    teacher: DemoModel, batch: Batch, empty: torch.Tensor, noisy: torch.Tensor, timesteps: torch.Tensor,
-    earlier: torch.Tensor, alphas: torch.Tensor,
-) -> torch.Tensor:  # fmt: skip
-    """Where the teacher, guided, goes by DDIM from `timesteps` to the `earlier` ones: latents (B, C, h, w).
+def draw_way(rng: np.random.Generator, device: torch.device) -> Way:
+    """A number of steps, a strength and the step at which to look, each at random."""
+    steps, strength = int(rng.integers(STEPS[0], STEPS[1] + 1)), min(float(rng.uniform(*STRENGTHS)), 1.0)
+    sampler = Sampler("ddim", make_scheduler().config, steps=steps, strength=strength, device=device)
+    return Way(sampler, int(rng.integers(sampler.step_count)))
 
-    `empty` are the tokens of the empty caption, (B, L).
+
+def foresee(model: DemoModel, batch: Batch, way: Way) -> torch.Tensor:
+    """Go the way from the noised sources; the clean latents (B, C, h, w) that the model foresees where it stops.
+
+    Only the last evaluation has gradients: what came before is where the model happened to be.
     """
-    asked = predict(teacher, batch, noisy, timesteps).float()
-    plain = predict(teacher, batch.with_tokens(empty), noisy, timesteps).float()
-    v = plain + GUIDANCE * (asked - plain)
-    return ddim(v, noisy, *(alphas[t].view(-1, 1, 1, 1) for t in (timesteps, earlier)))
+    sampler = way.sampler
+    latents = sampler.start(batch.sources, torch.randn_like(batch.sources))
+    for step in range(way.last):
+        with torch.no_grad():
+            latents = sampler.advance(evaluate(model, batch, sampler, latents, step), step, latents)
+    output = evaluate(model, batch, sampler, latents, way.last)
+    return x0_from_output(output, latents, sampler.level(way.last), sampler.prediction_type)
 
 
-def consistency_loss(
-    student: DemoModel, believed: DemoModel, teacher: DemoModel, batch: Batch, empty: torch.Tensor, alphas: torch.Tensor
-) -> torch.Tensor:
-    """How far the student's clean latents are from those that the believed one sees a little further on the way."""
-    noisy, timesteps, _ = noised(batch, alphas)
-    earlier = (timesteps - STRIDE).clamp(min=0)
-    with torch.no_grad():
-        nearer = step_back(teacher, batch, empty, noisy, timesteps, earlier, alphas)
-        wanted = clean(predict(believed, batch, nearer, earlier), nearer, alphas[earlier].view(-1, 1, 1, 1))
-    seen = clean(predict(student, batch, noisy, timesteps), noisy, alphas[timesteps].view(-1, 1, 1, 1))
-    return functional.smooth_l1_loss(seen, wanted, beta=0.1)
+def evaluate(model: DemoModel, batch: Batch, sampler: Sampler, latents: torch.Tensor, step: int) -> torch.Tensor:
+    """The model's output for the latents that enter a step, single precision."""
+    timesteps = sampler.timesteps[step].expand(len(latents))
+    return predict(model, batch, latents, timesteps).float()
+
+
+def few_steps_loss(model: DemoModel, batch: Batch, way: Way, tiny: AutoencoderTiny) -> torch.Tensor:
+    """How far what is foreseen is from the true render: mean squared error of latents, and of lines when painted."""
+    foreseen = foresee(model, batch, way)
+    with torch.autocast(foreseen.device.type, torch.bfloat16):
+        with torch.no_grad():
+            wanted = decode_lean(tiny, batch.latents)
+        painted = decode_lean(tiny, foreseen)
+    return functional.mse_loss(foreseen, batch.latents) + PICTURE_WEIGHT * picture_loss(painted.float(), wanted.float())
 
 
 def train_few_steps(
-    teacher: DemoModel,
+    model: DemoModel,
+    tiny: AutoencoderTiny,
     spread: np.ndarray,
     tokenizer: CLIPTokenizer,
     store: SceneStore,
@@ -79,29 +100,39 @@ def train_few_steps(
     *,
     minutes: float,
     device: torch.device = CPU,
-    peak_rate: float = 1e-4,
+    threads: int = 0,
+    peak_rate: float = 3e-4,
     seed: int = 0,
 ) -> None:
-    """Train for `minutes` of wall clock, resuming from `few.pt` in `folder`; what ships is its running mean."""
-    teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    student = copy.deepcopy(teacher).train().requires_grad_(True)
-    training = Training(student, Plan("few", folder, minutes, peak_rate, mean_decay=MEAN_DECAY, seed=seed))
-    believed = copy.deepcopy(teacher)
+    """Train for `minutes` of wall clock, resuming from `few.pt` in `folder`; what ships is its running mean.
+
+    `threads` replicas work side by side; 0 for what suits the device.
+    """
+    model.to(device, memory_format=torch.channels_last).train()
+    tiny.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     scale = SCALES[device.type]
+    threads = threads or scale.threads
+    plan = Plan("few", folder, minutes, peak_rate, muon_threads=threads, mean_decay=MEAN_DECAY, seed=seed)
+    training = Training(model, plan)
     cache = LatentCache(spread)
-    makers = [
-        BatchMaker(store, cache, tokenizer, seed=seed + 1000 * training.step + drawer)
-        for drawer in range(scale.drawers)
-    ]
-    batches = Ahead([maker.draw for maker in makers], depth=scale.ahead)
-    alphas = make_scheduler().alphas_cumprod.to(device)
+
+    def batches(thread: int) -> Ahead[Batch]:
+        seeds = (seed + 1000 * training.step + thread * scale.drawers + drawer for drawer in range(scale.drawers))
+        makers = [BatchMaker(store, cache, tokenizer, seed=number) for number in seeds]
+        return Ahead([maker.draw for maker in makers], depth=scale.ahead)
+
+    sources = [batches(thread) for thread in range(threads)]
+    rng = np.random.default_rng((seed, training.step))
+    pool = ReplicaPool(model, thread_count=threads)
 
     def gradients(progress: float) -> float:
-        batch = batches.next(scale.batch, CROP).to(device)
-        empty = tokenizer([""] * scale.batch, padding="max_length", return_tensors="pt").input_ids.to(device)
-        believed.load_state_dict(training.mean)
-        loss = consistency_loss(student, believed, teacher, batch, empty, alphas)
-        loss.backward()
-        return float(loss.detach())
+        crop, size = (CROP, scale.batch) if progress < WHOLE_FROM else (2 * CROP, max(scale.batch // 4, 1))
+        ways = [draw_way(rng, device) for _ in range(threads)]
+        return pool.accumulate(
+            lambda replica, thread: few_steps_loss(
+                replica, sources[thread].next(size, crop).to(device), ways[thread], tiny
+            )
+        )
 
-    training.run(gradients)
+    with quick_attention(device):
+        training.run(gradients)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from PIL import Image
 from transformers import CLIPTokenizer
 
@@ -16,8 +17,7 @@ from diffsynth_blender.demo.train_ahead import Ahead
 from diffsynth_blender.demo.train_batches import CONTROLS
 from diffsynth_blender.demo.train_begin import SPREAD, TOKENIZER
 from diffsynth_blender.demo.train_data import LOOKS, load_scene
-from diffsynth_blender.demo.train_few_steps import clean, ddim
-from diffsynth_blender.demo.train_model import make_scheduler
+from diffsynth_blender.demo.train_decoder import BLOCK, LINES, draw_batch
 from diffsynth_blender.demo.train_pack import write_packs
 from diffsynth_blender.demo.train_preview import main as preview
 from diffsynth_blender.demo.train_procedural import draw_picture
@@ -83,22 +83,32 @@ def test_training_goes_on_where_it_stopped(trained: Path) -> None:
         return {path.stem: torch.load(path)["step"] for path in paths if path.stem != "tiny_samples"}
 
     before = steps()
-    assert set(before) == {"decoder", "diffusion", "tiny"} and min(before.values()) > 0
+    assert set(before) == {"decoder", "diffusion", "tiny", "few"} and min(before.values()) > 0
     train(trained, "--stage", "tiny")
     assert steps() == {**before, "tiny": steps()["tiny"]} and steps()["tiny"] > before["tiny"]
 
 
-def test_a_few_step_version_takes_the_place_of_the_model_when_asked_for(trained: Path) -> None:
-    """Other weights than those it started from are exported; the autoencoders stay as they are, the tiny one too."""
+def test_what_learnt_to_do_with_few_steps_is_exported(trained: Path) -> None:
+    """The mean of that stage's weights and not of the one before; both autoencoders stay as they are."""
 
     def weights() -> dict[str, bytes]:
         return {path.parent.name: path.read_bytes() for path in (trained / "model").rglob("*.safetensors")}
 
+    few = torch.load(trained / "training" / "few.pt")["mean"]["unet.conv_in.weight"]
+    diffusion = torch.load(trained / "training" / "diffusion.pt")["mean"]["unet.conv_in.weight"]
+    shipped = UNet2DConditionModel.from_pretrained(trained / "model" / "unet").conv_in.weight
+    assert torch.equal(shipped, few.half().float()) and not torch.equal(few, diffusion)
     before = weights()
     train(trained, "--stage", "few")
     after = weights()
-    assert before.keys() == after.keys() and before["unet"] != after["unet"]
+    assert before["unet"] != after["unet"]
     assert before["vae"] == after["vae"] and before["vae_tiny"] == after["vae_tiny"]
+
+
+def test_few_steps_are_learnt_last(trained: Path, tmp_path: Path) -> None:
+    """Without the tiny autoencoder, which paints what lines are judged by, the stage names the one to run first."""
+    with pytest.raises(FileNotFoundError, match="run --stage tiny first"):
+        train(trained, "--stage", "few", "--output", str(tmp_path))
 
 
 def test_packs_hold_the_scenes_bit_for_bit(tmp_path: Path) -> None:
@@ -133,22 +143,21 @@ def test_batches_drawn_ahead_come_in_order_and_fit_what_is_asked_for(depth: int)
         assert [name for name, _ in drawn[:4]] == ["a", "b", "a", "b"]
 
 
-def test_neighbouring_points_of_a_way_mean_the_same_picture() -> None:
-    """With the right v the clean latents are the picture, and a step back by DDIM stays on the way to it."""
-    alphas = make_scheduler().alphas_cumprod
-    picture, noise = torch.randn(2, 12, 4, 4), torch.randn(2, 12, 4, 4)
-    timesteps, earlier = torch.tensor([900, 300]), torch.tensor([860, 260])
-
-    def on_the_way(times: torch.Tensor) -> torch.Tensor:
-        alpha = alphas[times].view(-1, 1, 1, 1)
-        return alpha.sqrt() * picture + (1 - alpha).sqrt() * noise
-
-    alpha = alphas[timesteps].view(-1, 1, 1, 1)
-    v = alpha.sqrt() * noise - (1 - alpha).sqrt() * picture
-    noisy = on_the_way(timesteps)
-    torch.testing.assert_close(clean(v, noisy, alpha), picture, atol=1e-4, rtol=1e-4)
-    stepped = ddim(v, noisy, alpha, alphas[earlier].view(-1, 1, 1, 1))
-    torch.testing.assert_close(stepped, on_the_way(earlier), atol=1e-4, rtol=1e-4)
+def test_the_decoder_sees_hatching_at_its_place_in_the_blocks(tmp_path: Path) -> None:
+    """Crops of pencil drawings begin at blocks and are not mirrored; those of other looks begin anywhere."""
+    (path,) = draw_scenes(tmp_path / "scenes", (10,), size=64)
+    marked = np.zeros((64, 64, 3), np.uint8)
+    marked[1::BLOCK, 2::BLOCK] = 200
+    for look, is_kept in (("pencil", True), ("toon", False)):
+        blank = {name: np.zeros_like(marked) for name in LOOKS}
+        with np.load(path) as scene:
+            np.savez(path, **{**scene, **blank, look: marked})
+        crops = draw_batch(
+            SceneStore(path.parent), np.random.default_rng(0), batch_size=200, crop=32, procedural_share=0.0
+        )
+        shown = crops[crops.any((1, 2, 3))].max(-1) > 0
+        assert len(shown) > 200 * 2 / (len(LOOKS) + 2 * len(LINES))  # three times as often as others, but for chance
+        assert all(np.array_equal(crop, marked[:32, :32, 0] > 0) for crop in shown) is is_kept
 
 
 def test_what_was_trained_is_measured_by_one_command(trained: Path) -> None:
