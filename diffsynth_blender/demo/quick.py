@@ -13,7 +13,8 @@ GUIDANCE = 1.0
 
 def quick_settings(prompt: str, *, strength: float = STRENGTH, model: str = "demo") -> Settings:
     """Settings for a look that the prompt alone decides, with independent frames to compare with."""
-    steady = Deflicker(skip_last=1, final=False)  # of so few steps one is free
+    # Of so few steps one is free; as smooth as the frames are by then, what is left is steadied in the finished ones.
+    steady = Deflicker(skip_last=1)
     return Settings(
         prompt=prompt,
         model=model,

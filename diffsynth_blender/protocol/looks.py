@@ -73,7 +73,7 @@ LOOKS: dict[str, Look] = {
             LookSettings(
                 1.0, 20, 7.5, (Control("depth"), Control("softedge")), ANCHORED, Deflicker(interval=5, window=8)
             ),
-            LookSettings(0.6, 20, 2.0, DEMO_CONTROLS, ANCHORED, Deflicker(interval=5, final=False)),
+            LookSettings(0.6, 20, 1.5, DEMO_CONTROLS, ANCHORED, Deflicker(interval=5, final=False)),
             demo_lacks="normals and the render itself in place of soft edges, and the looks it was trained on",
         ),
         Look(
@@ -90,7 +90,7 @@ LOOKS: dict[str, Look] = {
             "Fashion and Regions",
             "Restyles chosen objects only, such as clothes; every other pixel stays as it was rendered",
             LookSettings(1.0, 10, 7.5, (Control("depth"),), ANCHORED, Deflicker(skip_last=1, window=3), keep_rest=True),
-            LookSettings(0.6, 20, 2.0, DEMO_CONTROLS, ANCHORED, Deflicker(skip_last=1, window=3), keep_rest=True),
+            LookSettings(0.6, 20, 1.5, DEMO_CONTROLS, ANCHORED, Deflicker(skip_last=1, window=3), keep_rest=True),
             demo_lacks="the looks it was trained on are all it knows",
             needs=("regions",),
         ),
