@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -64,10 +64,6 @@ class Batch:
         """The same batch on a device."""
         controls = {kind: picture.to(device) for kind, picture in self.controls.items()}
         return Batch(self.latents.to(device), self.sources.to(device), self.tokens.to(device), controls)
-
-    def with_tokens(self, tokens: torch.Tensor) -> Batch:
-        """The same samples under other captions, token ids (B, L)."""
-        return replace(self, tokens=tokens)
 
 
 class BatchMaker:

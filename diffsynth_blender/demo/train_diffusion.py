@@ -44,6 +44,10 @@ class Scale:
     ahead: int
     """Batches each of them has ready; 0 draws when a batch is needed."""
 
+    def drawn(self, progress: float) -> tuple[int, int]:
+        """Samples per thread and step and the side of their crops in latents, when a share of the time is spent."""
+        return (self.batch, CROP) if progress < WHOLE_FROM else (max(self.batch // 4, 1), 2 * CROP)
+
 
 SCALES = {
     "cpu": Scale(batch=12, threads=2, drawers=1, ahead=0),
@@ -143,20 +147,14 @@ def train_diffusion(
     )  # fmt: skip
     training = Training(model, plan)
     cache = LatentCache(spread)
-
-    def batches(thread: int) -> Ahead[Batch]:
-        seeds = (seed + 1000 * training.step + thread * scale.drawers + drawer for drawer in range(scale.drawers))
-        makers = [BatchMaker(store, cache, tokenizer, seed=number) for number in seeds]
-        return Ahead([maker.draw for maker in makers], depth=scale.ahead)
-
-    sources = [batches(thread) for thread in range(threads)]
+    sources = batch_sources(store, cache, tokenizer, scale, threads=threads, seed=seed + 1000 * training.step)
     alphas = make_scheduler().alphas_cumprod.to(device)
     pool = ReplicaPool(model, thread_count=threads)
     samples = 0
 
     def gradients(progress: float) -> float:
         nonlocal samples
-        crop, size = (CROP, scale.batch) if progress < WHOLE_FROM else (2 * CROP, max(scale.batch // 4, 1))
+        size, crop = scale.drawn(progress)
         samples += size * threads
         return pool.accumulate(
             lambda replica, thread: prediction_loss(replica, sources[thread].next(size, crop).to(device), alphas)
@@ -168,6 +166,15 @@ def train_diffusion(
 
     with quick_attention(device):
         training.run(gradients, on_log)
+
+
+def batch_sources(
+    store: SceneStore, cache: LatentCache, tokenizer: CLIPTokenizer, scale: Scale, *, threads: int, seed: int
+) -> list[Ahead[Batch]]:
+    """What each of the threads draws its batches from, with random numbers of its own."""
+    makers = [BatchMaker(store, cache, tokenizer, seed=seed + drawer) for drawer in range(threads * scale.drawers)]
+    groups = (makers[first : first + scale.drawers] for first in range(0, len(makers), scale.drawers))
+    return [Ahead([maker.draw for maker in group], depth=scale.ahead) for group in groups]
 
 
 def quick_attention(device: torch.device) -> AbstractContextManager[None]:

@@ -24,10 +24,9 @@ from transformers import CLIPTokenizer
 
 from ..diffusion.prediction import x0_from_output
 from ..diffusion.sampler import Sampler
-from .train_ahead import Ahead
-from .train_batches import Batch, BatchMaker, LatentCache
+from .train_batches import Batch, LatentCache
 from .train_decoder import CPU, picture_loss
-from .train_diffusion import CROP, SCALES, WHOLE_FROM, DemoModel, predict, quick_attention
+from .train_diffusion import SCALES, DemoModel, batch_sources, predict, quick_attention
 from .train_loop import Plan, Training
 from .train_model import make_scheduler
 from .train_parallel import ReplicaPool
@@ -39,7 +38,7 @@ STEPS = (4, 8)
 STRENGTHS = (0.3, 1.15)
 """Between these at random; what is above 1 starts from noise alone."""
 PICTURE_WEIGHT = 0.25
-"""Of the painted picture's loss beside the latents': with it both pull about equally."""
+"""Of the painted picture's loss, beside that of the latents."""
 MEAN_DECAY = 0.995
 """Of the mean that ships."""
 
@@ -115,18 +114,12 @@ def train_few_steps(
     plan = Plan("few", folder, minutes, peak_rate, muon_threads=threads, mean_decay=MEAN_DECAY, seed=seed)
     training = Training(model, plan)
     cache = LatentCache(spread)
-
-    def batches(thread: int) -> Ahead[Batch]:
-        seeds = (seed + 1000 * training.step + thread * scale.drawers + drawer for drawer in range(scale.drawers))
-        makers = [BatchMaker(store, cache, tokenizer, seed=number) for number in seeds]
-        return Ahead([maker.draw for maker in makers], depth=scale.ahead)
-
-    sources = [batches(thread) for thread in range(threads)]
+    sources = batch_sources(store, cache, tokenizer, scale, threads=threads, seed=seed + 1000 * training.step)
     rng = np.random.default_rng((seed, training.step))
     pool = ReplicaPool(model, thread_count=threads)
 
     def gradients(progress: float) -> float:
-        crop, size = (CROP, scale.batch) if progress < WHOLE_FROM else (2 * CROP, max(scale.batch // 4, 1))
+        size, crop = scale.drawn(progress)
         ways = [draw_way(rng, device) for _ in range(threads)]
         return pool.accumulate(
             lambda replica, thread: few_steps_loss(

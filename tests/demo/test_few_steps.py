@@ -56,7 +56,7 @@ def test_the_way_is_that_of_a_run(model: DemoModel, batch: Batch, strength: floa
     torch.manual_seed(0)
     noised = sampler.start(batch.sources, torch.randn_like(batch.sources))
     made = run(sampler, noised)
-    # Training computes in half precision; a way of one step less is ten times as far off.
+    # Training computes in half precision.
     assert (foreseen - made).square().mean() < 2e-3 * made.var()
 
 
