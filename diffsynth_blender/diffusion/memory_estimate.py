@@ -18,8 +18,9 @@ PROCESS_BYTES = 640 << 20
 """Main memory of a worker that has loaded torch, diffusers, transformers and Warp, and computed something."""
 
 CPU_WORKSPACE = 1.45
-"""Factor on activations: oneDNN's convolutions reorder what they read. Measured at 768x512: 1.38 for the demo model's
-U-Net with eight frames, 1.53 for its decoder. Not measured on a graphics card, where none is added."""
+"""Factor on activations: the C library keeps much of what is freed. Measured at 768x512 with its defaults: 1.4 to 1.5
+for the demo model's U-Net with eight frames, 1.4 to 1.6 for its decoder; 1.11 and 0.97 where all that is freed goes
+back to the system. Not measured on a graphics card, where none is added."""
 
 LINKED_BYTES = 12 + 10 + 16
 """A pixel of each frame of the smoother's window: the frame, its link, and the frame moved by the accurate blend."""

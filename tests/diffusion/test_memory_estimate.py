@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -94,15 +95,17 @@ def test_shared_weights_count_once(tiny):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's count of a process's memory")
 def test_activations_are_those_that_are_measured():
-    """For network and VAE of the demo model: never far below what the process really takes, at most 60 % above.
+    """For network and VAE of the demo model: within 30 %, and never below with what allocators keep on top.
 
-    How much libraries take inside an operation differs from machine to machine, and with the number of threads.
+    Freed memory goes back to the system at once here. How much of it the C library would keep for later calls depends
+    on all that the process did before, and changes by half from run to run.
     """
-    done = subprocess.run([sys.executable, "-c", MEASURED], check=True, capture_output=True, text=True)
-    print(done.stdout)
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run([sys.executable, "-c", MEASURED], check=True, capture_output=True, text=True, env=environment)
     for line in done.stdout.splitlines():
         _, estimated, measured = line.split()
-        assert 0.7 < CPU_WORKSPACE * int(estimated) / int(measured) < 1.6, done.stdout
+        assert 0.7 < int(estimated) / int(measured) < 1.3, done.stdout
+        assert CPU_WORKSPACE * int(estimated) > int(measured), done.stdout
 
 
 def test_an_estimate_grows_with_what_it_is_of(tiny):
