@@ -12,6 +12,7 @@ import argparse
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,16 +113,19 @@ def add_few_steps(
 ) -> None:
     """Let the trained diffusion model learn to do with few steps, or go on with it, and export it.
 
-    Raises FileNotFoundError where the model has no tiny autoencoder yet, which paints what the lines are judged by.
+    Raises FileNotFoundError where the model has no tiny autoencoder yet, which paints what the lines are judged by; for
+    other errors see `last_trained`.
     """
     folder = output / "vae_tiny"
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; run --stage tiny first")
     tokenizer = trained_tokenizer(store, training)
+    last_trained(training)
     model = trained_model(tokenizer, training, "diffusion")
     tiny = AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32)
     spread = latent_spread(store, training)
-    how = {"minutes": minutes, "device": device, "threads": threads}
+    origin = trained_state(training, "diffusion")["step"]
+    how = {"minutes": minutes, "device": device, "threads": threads, "origin": origin}
     train_few_steps(model, tiny, spread, tokenizer, store, training, **how)
     export_trained(store, training, output)
 
@@ -170,20 +174,41 @@ def trained_model(tokenizer: CLIPTokenizer, training: Path, stage: str) -> DemoM
 
     Raises FileNotFoundError where the stage has not been run.
     """
+    model = DemoModel(tokenizer)
+    model.load_state_dict(trained_state(training, stage)["mean"])
+    return model
+
+
+def trained_state(training: Path, stage: str) -> dict[str, Any]:
+    """The checkpoint of a stage; raises FileNotFoundError where the stage has not been run."""
     path = training / f"{stage}.pt"
     state = load_checkpoint(path)
     if state is None:
         raise FileNotFoundError(f"{path}: no such file; run --stage {stage} first")
-    model = DemoModel(tokenizer)
-    model.load_state_dict(state["mean"])
-    return model
+    return state
+
+
+def last_trained(training: Path) -> str:
+    """The stage that trained the diffusion model last: `few`, or `diffusion` where that has not been run.
+
+    Raises ValueError where the diffusion stage went on after the few steps were learnt: neither then has all of it.
+    """
+    path = training / "few.pt"
+    if not path.is_file():
+        return "diffusion"
+    began, trained = trained_state(training, "few").get("origin"), trained_state(training, "diffusion")["step"]
+    if began != trained:
+        raise ValueError(
+            f"{path}: begun at step {began} of the diffusion stage, which is at step {trained} now; "
+            "delete it and run --stage few again"
+        )
+    return "few"
 
 
 def export_trained(store: SceneStore, training: Path, output: Path) -> None:
-    """Write what has been trained so far as a model folder."""
+    """Write what has been trained so far as a model folder; for errors see `last_trained`."""
     tokenizer = trained_tokenizer(store, training)
-    stage = "few" if (training / "few.pt").is_file() else "diffusion"
-    export(trained_model(tokenizer, training, stage), trained_vae(store, training), tokenizer, output)
+    export(trained_model(tokenizer, training, last_trained(training)), trained_vae(store, training), tokenizer, output)
 
 
 if __name__ == "__main__":

@@ -102,16 +102,19 @@ def train_few_steps(
     threads: int = 0,
     peak_rate: float = 3e-4,
     seed: int = 0,
+    origin: int = 0,
 ) -> None:
     """Train for `minutes` of wall clock, resuming from `few.pt` in `folder`; what ships is its running mean.
 
-    `threads` replicas work side by side; 0 for what suits the device.
+    `threads` replicas work side by side; 0 for what suits the device. `origin` is how many steps `model` was trained.
     """
     model.to(device, memory_format=torch.channels_last).train()
     tiny.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     scale = SCALES[device.type]
     threads = threads or scale.threads
-    plan = Plan("few", folder, minutes, peak_rate, muon_threads=threads, mean_decay=MEAN_DECAY, seed=seed)
+    plan = Plan(
+        "few", folder, minutes, peak_rate, muon_threads=threads, mean_decay=MEAN_DECAY, seed=seed, origin=origin
+    )
     training = Training(model, plan)
     cache = LatentCache(spread)
     sources = batch_sources(store, cache, tokenizer, scale, threads=threads, seed=seed + 1000 * training.step)

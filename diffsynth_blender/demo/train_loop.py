@@ -45,6 +45,8 @@ class Plan:
     log_every: int = 50
     """Steps."""
     seed: int = 0
+    origin: int = 0
+    """Steps of the stage whose weights this one began with."""
 
 
 class Training:
@@ -121,4 +123,5 @@ class Training:
 
     def _save(self) -> None:
         weights = {"model": self._module.state_dict(), "mean": self.mean, "optimizer": self._optimizer.state_dict()}
-        save_checkpoint(self._path, {**weights, "step": self.step, "spent": self._clock.spent_seconds})
+        progress = {"step": self.step, "spent": self._clock.spent_seconds, "origin": self._plan.origin}
+        save_checkpoint(self._path, {**weights, **progress})

@@ -1,6 +1,7 @@
 """From scenes to a model folder and a contact sheet by the commands of the model card, seconds instead of hours."""
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -109,6 +110,25 @@ def test_few_steps_are_learnt_last(trained: Path, tmp_path: Path) -> None:
     """Without the tiny autoencoder, which paints what lines are judged by, the stage names the one to run first."""
     with pytest.raises(FileNotFoundError, match="run --stage tiny first"):
         train(trained, "--stage", "few", "--output", str(tmp_path))
+
+
+def test_few_steps_learnt_before_diffusion_went_on_are_not_exported(trained: Path, tmp_path: Path) -> None:
+    """Neither stage has all that was learnt then: what to do is said, and the model stays as it is."""
+    shutil.copytree(trained / "training", tmp_path / "training")
+    shutil.copytree(trained / "model", tmp_path / "model")
+    paths = ("--training", str(tmp_path / "training"), "--output", str(tmp_path / "model"))
+    unet = tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors"
+    before = unet.read_bytes()
+    train(trained, "--stage", "export", *paths)
+    assert unet.read_bytes() == before
+    train(trained, "--stage", "diffusion", *paths, "--minutes", "0.2")
+    for stage in ("export", "few"):
+        with pytest.raises(ValueError, match=r"few.pt: begun at step .* delete it and run --stage few again"):
+            train(trained, "--stage", stage, *paths)
+    assert unet.read_bytes() == before
+    (tmp_path / "training" / "few.pt").unlink()
+    train(trained, "--stage", "few", *paths)
+    assert unet.read_bytes() != before
 
 
 def test_packs_hold_the_scenes_bit_for_bit(tmp_path: Path) -> None:
