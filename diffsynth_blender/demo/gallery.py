@@ -61,7 +61,7 @@ PICTURES = {
     "miniature": f"tilt-shift miniature of {SUBJECT}",
 }
 """Prompts of pictures by name: the looks that the demo model is trained on."""
-SIX = ("ice", "toon", "watercolour", "oil", "pencil", "neon")
+SIX = ("gold", "toon", "watercolour", "oil", "pencil", "neon")
 MATERIALS = ("clay", "gold", "ice")
 REGION = Region(("Monkey", "Ball", "Gem"), "a polished gold sculpture")
 """What the look for regions restyles of the demo shot."""

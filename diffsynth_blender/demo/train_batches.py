@@ -28,6 +28,8 @@ CONTROL_SHARES = (
     ((), 0.03),
 )
 """Controls used, share of batches: each ControlNet must also work alone."""
+LOOK_WEIGHTS = {"realistic": 0.5, "oil": 0.7, "miniature": 0.7, "clay": 1.5, "gold": 2.0, "ice": 2.0}
+"""How often a look is drawn, 1 for those not named: the further from the source and the less exact, the more often."""
 
 
 class LatentCache:
@@ -65,6 +67,11 @@ class Batch:
         controls = {kind: picture.to(device) for kind, picture in self.controls.items()}
         return Batch(self.latents.to(device), self.sources.to(device), self.tokens.to(device), controls)
 
+    def doubled(self) -> Batch:
+        """Every sample twice, (2 B, ...): all of them, then all of them again."""
+        controls = {kind: torch.cat((picture, picture)) for kind, picture in self.controls.items()}
+        return Batch(*(torch.cat((part, part)) for part in (self.latents, self.sources, self.tokens)), controls)
+
 
 class BatchMaker:
     """Draws training batches for one thread."""
@@ -74,6 +81,8 @@ class BatchMaker:
         self._store, self._cache, self._tokenizer = store, cache, tokenizer
         self._rng = np.random.default_rng(seed)
         self._words = random.Random(seed)
+        weights = np.array([LOOK_WEIGHTS.get(look, 1.0) for look in LOOKS])
+        self._look_shares = weights / weights.sum()
 
     def draw(self, size: int, crop: int) -> Batch:
         """Draw `size` crops of `crop` latents a side."""
@@ -82,7 +91,7 @@ class BatchMaker:
         controls: dict[str, list[np.ndarray]] = {kind: [] for kind in used}
         for _ in range(size):
             scene = self._store.training[self._rng.integers(len(self._store.training))]
-            look = int(self._rng.integers(len(LOOKS)))
+            look = int(self._rng.choice(len(LOOKS), p=self._look_shares))
             of_looks = self._cache(scene)
             row, column = self._rng.integers(0, np.array(of_looks.shape[-2:]) - crop + 1)
             window = (..., slice(row, row + crop), slice(column, column + crop))

@@ -7,8 +7,8 @@ there are. So the model goes as in a run of 4 to 8 steps, and wherever it stops 
 That is a consistency model (Song et al. 2023, arXiv 2303.01469, definition 1) on ways of its own (backward simulation;
 Kohler et al. 2024, arXiv 2405.05224, section 3.2). A teacher that shows where the way ends, as in latent consistency
 distillation, is not needed: it ends at the true render, and nothing of a teacher's errors is learnt. No adversary, no
-guidance: one evaluation at a step does what guidance takes two for. Part of the loss is that of the painted picture,
-whose lines latents hardly weigh.
+guidance: one evaluation at a step does what guidance takes two for. What keeps texture is the score (train_energy.py):
+from two noises it has to end near the truth, and not twice at the same picture.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
-from torch.nn import functional
 from transformers import CLIPTokenizer
 
 from ..diffusion.prediction import x0_from_output
 from ..diffusion.sampler import Sampler
 from .train_batches import Batch, LatentCache
-from .train_decoder import CPU, picture_loss
+from .train_decoder import CPU
 from .train_diffusion import SCALES, DemoModel, batch_sources, predict, quick_attention
+from .train_energy import energy_score, latent_distance, picture_distance
 from .train_loop import Plan, Training
 from .train_model import make_scheduler
 from .train_parallel import ReplicaPool
@@ -37,8 +37,8 @@ STEPS = (4, 8)
 """Of a run, fewest and most; at a strength below 1 only a share of them is made, as everywhere."""
 STRENGTHS = (0.3, 1.15)
 """Between these at random; what is above 1 starts from noise alone."""
-PICTURE_WEIGHT = 0.25
-"""Of the painted picture's loss, beside that of the latents."""
+PICTURE_WEIGHT = 1.0
+"""Of the painted picture's score, beside that of the latents, which hardly weigh lines."""
 MEAN_DECAY = 0.995
 """Of the mean that ships."""
 
@@ -80,13 +80,14 @@ def evaluate(model: DemoModel, batch: Batch, sampler: Sampler, latents: torch.Te
 
 
 def few_steps_loss(model: DemoModel, batch: Batch, way: Way, tiny: AutoencoderTiny) -> torch.Tensor:
-    """How far what is foreseen is from the true render: mean squared error of latents, and of lines when painted."""
-    foreseen = foresee(model, batch, way)
+    """Energy score of what is foreseen from two noises for each sample, of its latents and of the painted picture."""
+    foreseen = foresee(model, batch.doubled(), way)
     with torch.autocast(foreseen.device.type, torch.bfloat16):
         with torch.no_grad():
-            wanted = decode_lean(tiny, batch.latents)
-        painted = decode_lean(tiny, foreseen)
-    return functional.mse_loss(foreseen, batch.latents) + PICTURE_WEIGHT * picture_loss(painted.float(), wanted.float())
+            wanted = decode_lean(tiny, batch.latents).float()
+        painted = decode_lean(tiny, foreseen).float()
+    of_latents = energy_score(*foreseen.chunk(2), batch.latents, latent_distance)
+    return of_latents + PICTURE_WEIGHT * energy_score(*painted.chunk(2), wanted, picture_distance)
 
 
 def train_few_steps(
@@ -126,7 +127,7 @@ def train_few_steps(
         ways = [draw_way(rng, device) for _ in range(threads)]
         return pool.accumulate(
             lambda replica, thread: few_steps_loss(
-                replica, sources[thread].next(size, crop).to(device), ways[thread], tiny
+                replica, sources[thread].next(max(size // 2, 1), crop).to(device), ways[thread], tiny
             )
         )
 

@@ -88,3 +88,12 @@ def test_every_part_of_the_model_learns(model: DemoModel, batch: Batch) -> None:
     parts = {"unet": model.unet, "text": model.text_encoder, **model.controlnets}
     assert all(any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters()) for part in parts.values())
     assert all(parameter.grad is None for parameter in tiny.parameters())
+
+
+def test_a_sample_is_foreseen_from_two_noises(model: DemoModel, batch: Batch) -> None:
+    """Twice the same sample, two pictures of it: what the score needs to see how far they are from each other."""
+    sampler = Sampler("ddim", make_scheduler().config, steps=4, strength=1.0)
+    with torch.no_grad():
+        first, second = foresee(model, batch.doubled(), Way(sampler, 3)).chunk(2)
+    assert first.shape == batch.latents.shape
+    assert (first - second).square().mean() > 0.01 * first.var()
