@@ -10,10 +10,11 @@ import time
 
 from . import questions
 from .editor import Editor
-from .steps import JOB_SECONDS, PROMPT, Step, Steps
+from .steps import JOB_SECONDS, Step, Steps
 
 SIZE = (1180, 1000)  # [px]: a panel with its sub-panels is in one picture, and text is legible at this size
 FRAMES = 6
+PROMPT = "a watercolour painting of toys on grass, hills, blue sky"
 
 _IN_AREA = """
 window = bpy.context.window_manager.windows[0]
