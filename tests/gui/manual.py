@@ -14,6 +14,7 @@ from .steps import JOB_SECONDS, Step, Steps
 
 SIZE = (1180, 1000)  # [px]: a panel with its sub-panels is in one picture, and text is legible at this size
 FRAMES = 6
+STEPS = 80  # of denoising: a job lasts until its picture is taken
 PROMPT = "a watercolour painting of toys on grass, hills, blue sky"
 
 _IN_AREA = """
@@ -96,7 +97,8 @@ class Manual(Steps):
         self.open_file(self.shot)
         self.window.ask(f"bpy.data.scenes['Scene'].diffsynth.prompt = {PROMPT!r}")
         time.sleep(1)
-        self._from_header("panel")
+        self._show_header()
+        self.picture("panel")
         return True, ""
 
     def preview(self) -> tuple[bool, str]:
@@ -123,27 +125,34 @@ class Manual(Steps):
         """A job with the latest frame."""
         self.open_file(self.shot)
         self.window.ask(f"bpy.data.scenes['Scene'].diffsynth.prompt = {PROMPT!r}")
+        self.window.ask(f"bpy.data.scenes['Scene'].diffsynth.steps = {STEPS}")
+        self._show_header()
         self._run("PROPERTIES", "bpy.ops.diffsynth.stylise('INVOKE_DEFAULT')")
         shown = f"getattr({questions.WORK}, 'latest_picture', None) or {questions.WORK}.state != 'running'"
         self.window.wait_until(shown, seconds=JOB_SECONDS, every=0.2)
         time.sleep(3)
-        self._from_header("progress")
+        self.panel.picture(self.pictures / "progress.png")
         told = str(self.window.ask(f"answer = {questions.WORK}.progress.text"))
-        return self.until_over("done")[0], told
+        as_wanted, _ = self.until_over("done")
+        self.window.ask("bpy.data.scenes['Scene'].diffsynth.property_unset('steps')")
+        return as_wanted and told.startswith("Denoising"), told
 
     def jobs_list(self) -> tuple[bool, str]:
-        """Queue and history."""
+        """Queue and history: one job waits, one runs, two are done."""
+        self.show_panel()
         self.window.ask("bpy.data.scenes['Scene'].diffsynth.reuse_capture = True")
         for prompt in ("a rusty iron sculpture", "a pencil drawing", "gold"):
             self.window.ask(f"bpy.data.scenes['Scene'].diffsynth.prompt = {prompt!r}")
             self._run("PROPERTIES", "bpy.ops.diffsynth.queue_add('INVOKE_DEFAULT')")
         self.panel.open_panel("diffsynth.use_deflicker", 4, "diffsynth.jobs.on_close")
         self._run("PROPERTIES", "bpy.ops.diffsynth.queue_start('INVOKE_DEFAULT')")
+        of_list = "bpy.data.scenes['Scene'].diffsynth.jobs.list"
+        self.window.wait_until(f"sum(j.state == 'WAITING' for j in {of_list}) == 1", seconds=JOB_SECONDS, every=0.2)
         self.until_denoising()
         time.sleep(3)
         self.panel.scroll(80)
         self.panel.picture(self.pictures / "jobs.png")
-        waits = "any(j.state in ('WAITING', 'RUNNING') for j in bpy.data.scenes['Scene'].diffsynth.jobs.list)"
+        waits = f"any(j.state in ('WAITING', 'RUNNING') for j in {of_list})"
         self.window.wait_until(f"not {waits}", seconds=3 * JOB_SECONDS)
         return True, str([(job["name"], job["state"]) for job in self.jobs()])
 
@@ -192,13 +201,12 @@ class Manual(Steps):
         """Run an operator as if it were pressed in the largest editor of a kind."""
         self.window.ask(_IN_AREA.format(kind=kind, code=code))
 
-    def _from_header(self, name: str) -> None:
-        """The panel, scrolled until its header is the first thing in the editor."""
+    def _show_header(self) -> None:
+        """Scroll until the panel's header is the first thing in the editor."""
         _, y = self.panel.place("diffsynth.look")
         _, top, *_ = self.panel.box()
         self._run("PROPERTIES", f"bpy.ops.view2d.scroll_down(deltay={top + 46 - y})")
         time.sleep(0.5)
-        self.picture(name)
 
     def _strips(self, name: str) -> None:
         """Preview and time line, with the strips as large as they can be."""

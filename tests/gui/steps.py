@@ -55,6 +55,10 @@ class Steps:
         """Open a .blend file and show its Render properties, wide enough to be read."""
         self.window.ask(f"bpy.ops.wm.open_mainfile(filepath={str(path)!r})")
         time.sleep(2)
+        self.show_panel()
+
+    def show_panel(self) -> None:
+        """Show the Render properties, from wherever an earlier step has gone."""
         self.window.ask(questions.SHOW_LAYOUT)
         time.sleep(1)
         self.window.ask(questions.RENDER_TAB)
