@@ -10,7 +10,7 @@ import torch
 from transformers import CLIPTokenizer
 
 from .train_captions import caption
-from .train_data import LOOKS, Scene
+from .train_data import LOOKS, Scene, look_shares
 from .train_decoder import to_tensor
 from .train_encoder import block_latents
 from .train_store import SceneStore
@@ -81,8 +81,7 @@ class BatchMaker:
         self._store, self._cache, self._tokenizer = store, cache, tokenizer
         self._rng = np.random.default_rng(seed)
         self._words = random.Random(seed)
-        weights = np.array([LOOK_WEIGHTS.get(look, 1.0) for look in LOOKS])
-        self._look_shares = weights / weights.sum()
+        self._look_shares = look_shares(LOOK_WEIGHTS)
 
     def draw(self, size: int, crop: int) -> Batch:
         """Draw `size` crops of `crop` latents a side."""

@@ -9,6 +9,7 @@ and `light` (day, dusk, studio or night).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,12 @@ LOOKS = ("realistic", "clay", "gold", "ice", "toon", "watercolour", "oil", "penc
 """In the order of packs and latents; the first is what is restyled."""
 
 _SCENE_NAME = re.compile(r"^(\d{5})\.npz$")
+
+
+def look_shares(weights: Mapping[str, float]) -> np.ndarray:
+    """How likely each of `LOOKS` is drawn, sum 1: by its weight, 1 where it has none."""
+    shares = np.array([weights.get(look, 1.0) for look in LOOKS])
+    return shares / shares.sum()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ The encoder is not trained (train_encoder.py), so latents never move and the dif
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL
 from torch.nn import functional
 
 from .train_ahead import Ahead
-from .train_data import LOOKS
+from .train_data import LOOKS, look_shares
 from .train_encoder import block_latents
 from .train_loop import Plan, Training
 from .train_procedural import draw_picture
@@ -28,6 +28,8 @@ WHOLE_FROM = 0.8
 
 The normalisation's means are then those of whole pictures; without that hatching went pale in even parts, 2 dB.
 """
+SCALES = 3
+"""Of the gradients that are compared, each half as large as the one before."""
 CHROMA_WEIGHT = 6.0
 """Of the colour difference at a quarter of the size."""
 LINES = ("toon", "pencil")
@@ -57,13 +59,17 @@ def picture_loss(decoded: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     loss = error.abs().mean()
     coarse = functional.avg_pool2d(error, 4)
     loss = loss + CHROMA_WEIGHT * (coarse - coarse.mean(dim=1, keepdim=True)).abs().mean()
-    for level in range(3):
-        across = (error[..., :, 1:] - error[..., :, :-1]).abs().mean()
-        along = (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
-        loss = loss + across + along
-        if level < 2:
-            error = functional.avg_pool2d(error, 2)
+    for gradient in gradients_at_scales(error):
+        loss = loss + gradient.abs().mean()
     return loss
+
+
+def gradients_at_scales(picture: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Differences of neighbours, across and along, of a picture (B, C, H, W) in its own size, a half and a quarter."""
+    for scale in range(SCALES):
+        picture = functional.avg_pool2d(picture, 2) if scale else picture
+        yield picture[..., :, 1:] - picture[..., :, :-1]
+        yield picture[..., 1:, :] - picture[..., :-1, :]
 
 
 def draw_batch(
@@ -71,13 +77,13 @@ def draw_batch(
 ) -> np.ndarray:
     """Return random crops, uint8, shape (B, crop, crop, 3), mirrored and with colour channels gained at random."""
     batch = np.empty((batch_size, crop, crop, 3), np.uint8)
+    shares = look_shares(dict.fromkeys(LINES, LINES_WEIGHT))
     for i in range(batch_size):
         if not store.training or rng.random() < procedural_share:
             batch[i] = draw_picture(rng, size=crop)
             continue
         scene = store.training[rng.integers(len(store.training))]
-        weights = np.array([LINES_WEIGHT if look in LINES else 1.0 for look in LOOKS])
-        look = LOOKS[rng.choice(len(LOOKS), p=weights / weights.sum())]
+        look = LOOKS[rng.choice(len(LOOKS), p=shares)]
         picture = scene.looks[look]
         # Hatching repeats with the blocks, and is finer than latents can tell: it is known by its place in the block.
         grid, mirrors = (BLOCK, False) if look == "pencil" else (1, True)

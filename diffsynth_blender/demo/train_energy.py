@@ -13,6 +13,8 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
+from .train_decoder import gradients_at_scales
+
 REPULSION = 0.5
 """Share of what a proper score takes off for samples that are apart: with a half, samples of a normal distribution are
 best where they are spread 0.38 times as far as truths, with none where all are their mean. With all of it so small a
@@ -21,8 +23,6 @@ LATENT_PATCH = 2
 """Side in latents."""
 PICTURE_PATCH = 4
 """Side in pixels, at each of the scales."""
-SCALES = 3
-"""Of the painted picture's gradients, each half as large as the one before."""
 SMALLEST = 1e-6
 """Of a mean square: the root of nothing has no slope."""
 
@@ -46,10 +46,8 @@ def picture_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Mean distance of the patches of pictures (B, 3, H, W), plus that of their gradients at each scale."""
     error = a - b
     distance = patch_distance(error, PICTURE_PATCH)
-    for scale in range(SCALES):
-        error = functional.avg_pool2d(error, 2) if scale else error
-        distance = distance + patch_distance(error[..., :, 1:] - error[..., :, :-1], PICTURE_PATCH)
-        distance = distance + patch_distance(error[..., 1:, :] - error[..., :-1, :], PICTURE_PATCH)
+    for gradient in gradients_at_scales(error):
+        distance = distance + patch_distance(gradient, PICTURE_PATCH)
     return distance
 
 
